@@ -1,0 +1,51 @@
+//! doorstep: a node-local DNS cache for Kubernetes clusters that run Cilium.
+//!
+//! # One query, one walk
+//!
+//! ```text
+//! client ──dns──► listen → wire → rules → cache ─┬─► reply          a plain call: no await, no spawn, no allocation
+//!                                                └─► coalesce → upstream → cache → reply
+//! ```
+//!
+//! # The floor plan, in walking order
+//!
+//! | level | room | what it holds | may import |
+//! |---|---|---|---|
+//! | 6 | `main`, [`app`], [`command`] | composition root and the commands | everything |
+//! | 5 | [`config`] | argv, environment, the file; joins the rooms' own configurations | the rooms' `Config` types |
+//! | 4 | [`listen`] | sockets and nothing else | [`wire`], [`lifecycle`] |
+//! | 4 | [`admin`] | HTTP for probes, scrapers, people | [`lifecycle`], [`telemetry`] |
+//! | 3 | [`resolve`] | the spine: query to answer | [`rules`], [`cache`], [`coalesce`], [`upstream`], [`wire`] |
+//! | 2 | [`upstream`] | one question out, one checked answer in | [`wire`], [`lifecycle`] |
+//! | 1 | [`rules`] | what may be decided before any lookup | [`wire`], profiles of [`cache`] |
+//! | 1 | [`cache`] | bytes of memory | [`wire`] |
+//! | 1 | [`coalesce`] | one leader per question, the others wait | [`wire`] |
+//! | 0 | [`wire`] | bytes ↔ meaning | – |
+//! | 0 | [`redirect`] | what the CiliumLocalRedirectPolicy must say | – |
+//! | 0 | [`lifecycle`] | readiness, drain, supervision | – |
+//! | 0 | [`telemetry`] | logs, the metrics page | – |
+//!
+//! # Invariants
+//!
+//! 1. The redirect side and the query side do not know each other; they meet in [`app`] through [`lifecycle`].
+//! 2. [`wire`], [`rules`], [`cache`], `upstream::select` and [`redirect`] hold no async, no socket, no clock; `now` is an argument.
+//! 3. A cache hit is a plain call.
+//! 4. argv and environment are read in `config::args` alone; there is no `static` but constants.
+//! 5. `unsafe` stands in one file: `listen::batch`.
+//! 6. No room sees the whole configuration, the registry or the application.
+//! 7. Shutdown has one order, in [`app`].
+
+pub mod admin;
+pub mod app;
+pub mod cache;
+pub mod coalesce;
+pub mod command;
+pub mod config;
+pub mod lifecycle;
+pub mod listen;
+pub mod redirect;
+pub mod resolve;
+pub mod rules;
+pub mod telemetry;
+pub mod upstream;
+pub mod wire;
