@@ -1,0 +1,88 @@
+//! EDNS(0), hop by hop: never cached, never forwarded (RFC 6891 §6.1.1).
+
+use super::header::u16_at;
+
+const NSID: u16 = 3;
+const CLIENT_SUBNET: u16 = 8;
+const COOKIE: u16 = 10;
+const TCP_KEEPALIVE: u16 = 11;
+
+/// What the client's OPT said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    /// Payload size, at least 512 (RFC 6891 §6.2.3).
+    pub payload_size: u16,
+    /// DO.
+    pub dnssec_ok: bool,
+    /// An NSID option was present (RFC 5001 §2.1).
+    pub nsid: bool,
+    /// An edns-tcp-keepalive option was present (RFC 7828 §3.2).
+    pub keepalive: bool,
+}
+
+/// Extended DNS Error, INFO-CODE only (RFC 8914 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Ede {
+    /// Anything else.
+    Other = 0,
+    /// An expired answer, the upstream failing.
+    StaleAnswer = 3,
+    /// A failure remembered from a moment ago.
+    CachedError = 13,
+    /// Not serving yet.
+    NotReady = 14,
+    /// Answered by a rule of the operator.
+    Blocked = 15,
+    /// An expired NXDOMAIN, the upstream failing.
+    StaleNxdomain = 19,
+    /// This kind of query is not served.
+    NotSupported = 21,
+    /// No upstream answered.
+    NoReachableAuthority = 22,
+    /// The network failed on the way to the upstream.
+    NetworkError = 23,
+    /// The upstream's message made no sense.
+    InvalidData = 24,
+    /// A query type that must never be asked (RFC 9824 §3.4).
+    InvalidQueryType = 30,
+}
+
+impl Edns {
+    /// Reads OPT's fixed fields and options; `None` if an option is malformed, its FORMERR. Options that we do not know are ignored
+    /// (RFC 6891 §6.1.2), as are unknown flags (§6.1.4).
+    pub(super) fn read(payload_size: u16, ttl: u32, mut options: &[u8]) -> Option<Self> {
+        let mut edns = Self { payload_size: payload_size.max(512), dnssec_ok: ttl & 0x8000 != 0, nsid: false, keepalive: false };
+        while !options.is_empty() {
+            let (code, length) = (u16_at(options, 0)?, usize::from(u16_at(options, 2)?));
+            let value = options.get(4..4 + length)?;
+            match code {
+                NSID => edns.nsid = true,
+                // RFC 7828 §3.2.1: a client sends no value.
+                TCP_KEEPALIVE if value.is_empty() => edns.keepalive = true,
+                TCP_KEEPALIVE => return None,
+                // RFC 7873 §5.2.2: a client cookie of 8, and a server cookie of 8 to 32 octets if any. Never answered:
+                // we share an address with servers that have none, and c-ares shuns a server whose cookies vanish.
+                COOKIE if value.len() != 8 && !(16..=40).contains(&value.len()) => return None,
+                CLIENT_SUBNET if !is_client_subnet(value) => return None,
+                _ => {}
+            }
+            options = options.get(4 + length..)?;
+        }
+        Some(edns)
+    }
+}
+
+/// RFC 7871 §6: family, source prefix, scope 0 in queries, just the octets the prefix needs, no bits set beyond it.
+fn is_client_subnet(value: &[u8]) -> bool {
+    let [family_high, family_low, prefix, scope, address @ ..] = value else { return false };
+    let bits = match u16::from_be_bytes([*family_high, *family_low]) {
+        0 => return *prefix == 0 && *scope == 0 && address.is_empty(),
+        1 => 32,
+        2 => 128,
+        _ => return false,
+    };
+    let beyond = (8 - prefix % 8) % 8;
+    let is_clean = address.last().is_none_or(|last| last & ((1_u16 << beyond) - 1) as u8 == 0);
+    *prefix <= bits && *scope == 0 && address.len() == usize::from(prefix.div_ceil(8)) && is_clean
+}

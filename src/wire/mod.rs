@@ -1,0 +1,24 @@
+//! Bytes to meaning and back: no I/O, no clock, no async.
+//!
+//! A query is parsed in place ([`Query`]), an upstream's message is checked and made compact ([`Answer`]), and a reply is written
+//! into the caller's buffer ([`reply`]). With the demo this is the only room that names the DNS crate.
+
+mod answer;
+mod edns;
+mod header;
+mod image;
+mod name;
+mod query;
+mod question;
+mod record;
+pub mod reply;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, AnswerError, Kind};
+pub use edns::{Ede, Edns};
+pub use header::Rcode;
+pub use image::Image;
+pub use name::{FoldedName, Name, NameError};
+pub use query::{Echo, OwnedQuery, Query, Rejection};
+pub use question::{Key, encode_upstream_query, qtype_text};

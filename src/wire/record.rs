@@ -1,0 +1,119 @@
+//! Walking the resource records of a message, every length and pointer checked (RFC 1035 §4.1.3, §4.1.4).
+
+use super::header::{u16_at, u32_at};
+use super::name::{FoldedName, MAX_LABEL, MAX_NAME};
+
+/// Record types that the walk must know: those whose RDATA may hold compressed names (RFC 3597 §4), addresses, and OPT.
+pub(super) const A: u16 = 1;
+pub(super) const NS: u16 = 2;
+pub(super) const CNAME: u16 = 5;
+pub(super) const SOA: u16 = 6;
+pub(super) const PTR: u16 = 12;
+pub(super) const MX: u16 = 15;
+pub(super) const TXT: u16 = 16;
+pub(super) const AAAA: u16 = 28;
+pub(super) const SRV: u16 = 33;
+pub(super) const DNAME: u16 = 39;
+pub(super) const OPT: u16 = 41;
+
+/// The octets of SOA after its two names: five numbers, MINIMUM last.
+const SOA_NUMBERS: usize = 20;
+
+/// One record: offsets into its message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    /// Where the owner name starts.
+    pub(super) start: usize,
+    /// TYPE.
+    pub(super) rtype: u16,
+    /// CLASS (of OPT: the payload size).
+    pub(super) class: u16,
+    /// TTL in seconds, unsigned (RFC 8767 §4).
+    pub(super) ttl: u32,
+    /// Where the TTL stands.
+    pub(super) ttl_at: usize,
+    /// Where RDATA starts.
+    pub(super) rdata: usize,
+    /// Where the record ends.
+    pub(super) end: usize,
+}
+
+impl Record {
+    /// Reads the record at `at`; `None` if anything about it is wrong.
+    pub(super) fn read(message: &[u8], at: usize) -> Option<Self> {
+        let name_end = check_name(message, at)?;
+        let record = Self {
+            start: at,
+            rtype: u16_at(message, name_end)?,
+            class: u16_at(message, name_end + 2)?,
+            ttl: u32_at(message, name_end + 4)?,
+            ttl_at: name_end + 4,
+            rdata: name_end + 10,
+            end: name_end + 10 + usize::from(u16_at(message, name_end + 8)?),
+        };
+        (record.end <= message.len() && record.rdata_is_sound(message)).then_some(record)
+    }
+
+    /// MINIMUM of an SOA: the last of its numbers.
+    pub(super) fn soa_minimum(&self, message: &[u8]) -> Option<u32> {
+        u32_at(message, self.end.checked_sub(4)?)
+    }
+
+    fn rdata_is_sound(&self, message: &[u8]) -> bool {
+        let ends_name = |at: usize| check_name(message, at) == Some(self.end);
+        match self.rtype {
+            A => self.end - self.rdata == 4 || self.class != 1,
+            AAAA => self.end - self.rdata == 16,
+            NS | CNAME | PTR | DNAME => ends_name(self.rdata),
+            MX => ends_name(self.rdata + 2),
+            SRV => ends_name(self.rdata + 6),
+            SOA => {
+                let numbers = check_name(message, self.rdata).and_then(|second| check_name(message, second));
+                numbers.is_some_and(|at| at + SOA_NUMBERS == self.end)
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Checks the name at `at` and returns where it ends. Pointers must point before the name or the pointer they are followed from, so
+/// that no chain of them can run in a circle; the whole name has at most 255 octets.
+pub(super) fn check_name(message: &[u8], at: usize) -> Option<usize> {
+    walk_name(message, at, |_| ())
+}
+
+/// The name at `at`, uncompressed and folded.
+pub(super) fn read_name(message: &[u8], at: usize) -> Option<FoldedName> {
+    let mut wire = Vec::with_capacity(64);
+    walk_name(message, at, |label| wire.extend_from_slice(label))?;
+    wire.push(0);
+    Some(FoldedName::fold(&wire))
+}
+
+fn walk_name<'m>(message: &'m [u8], at: usize, mut label: impl FnMut(&'m [u8])) -> Option<usize> {
+    let (mut position, mut bound, mut length, mut end) = (at, at, 1, None);
+    loop {
+        let first = *message.get(position)?;
+        match first {
+            0 => return Some(end.unwrap_or(position + 1)),
+            1..=MAX_LABEL => {
+                let next = position + 1 + usize::from(first);
+                length += next - position;
+                if length > MAX_NAME {
+                    return None;
+                }
+                label(message.get(position..next)?);
+                position = next;
+            }
+            0xC0.. => {
+                let target = usize::from(u16_at(message, position)? & 0x3FFF);
+                end = end.or(Some(position + 2));
+                if target >= bound {
+                    return None;
+                }
+                (position, bound) = (target, target);
+            }
+            _ => return None,
+        }
+    }
+}
