@@ -1,0 +1,185 @@
+//! One part of the cache behind one lock: index, slots, and a share for each class.
+
+use super::Stats;
+use super::entry::{Class, Entry, Failure};
+use super::policy::Share;
+use super::size;
+use super::slab::Slab;
+use super::ttl::Ticks;
+use crate::wire::Key;
+use hashbrown::HashTable;
+
+/// One in this many octets is for negatives and failures.
+const NEGATIVE_PART: usize = 4;
+
+/// A shard.
+pub(super) struct Shard {
+    index: HashTable<u32>,
+    slab: Slab,
+    positive: Share,
+    negative: Share,
+    /// Octets allocated for images.
+    images: usize,
+    /// Limit of `bytes`.
+    capacity: usize,
+    refused: u64,
+}
+
+impl Shard {
+    /// `capacity`: octets, itself included.
+    pub(super) fn new(capacity: usize) -> Self {
+        // The last chunk is mostly empty, and the index' group at the end is nobody's: no entry is charged for these.
+        let room = capacity.saturating_sub(size_of::<Self>() + Slab::CHUNK_BYTES + 256);
+        let negative = room / NEGATIVE_PART;
+        Self {
+            index: HashTable::new(),
+            slab: Slab::default(),
+            positive: Share::new(room - negative),
+            negative: Share::new(negative),
+            images: 0,
+            capacity,
+            refused: 0,
+        }
+    }
+
+    /// The entry for `key`, live or not.
+    pub(super) fn find(&self, hash: u32, key: &Key) -> Option<&Entry> {
+        self.slot_of(hash, key).map(|slot| &self.slab[slot])
+    }
+
+    fn slot_of(&self, hash: u32, key: &Key) -> Option<u32> {
+        let is_it = |&slot: &u32| {
+            let entry = &self.slab[slot];
+            entry.hash() == hash && entry.is_for(key)
+        };
+        self.index.find(spread(hash), is_it).copied()
+    }
+
+    /// Stores an entry in place of the one that `key` has.
+    pub(super) fn store(&mut self, key: &Key, mut entry: Entry, now: Ticks) {
+        let hash = entry.hash();
+        if entry.charge() > self.share(entry.class()).largest() {
+            self.refused += 1;
+            return self.forget(hash, key);
+        }
+        self.images += entry.allocated();
+        if let Some(slot) = self.slot_of(hash, key) {
+            self.detach(slot);
+            entry.succeed(&self.slab[slot]);
+            self.images -= self.slab[slot].allocated();
+            self.slab[slot] = entry;
+            let (share, slab) = self.share_of(slot);
+            share.attach(slab, slot);
+        } else {
+            let slot = self.slab.insert(entry);
+            let slab = &self.slab;
+            self.index.insert_unique(spread(hash), slot, |&slot| spread(slab[slot].hash()));
+            let (share, slab) = self.share_of(slot);
+            share.admit(slab, slot);
+        }
+        self.make_room(now);
+    }
+
+    /// Remembers a failure: as a mark on an answer that may still be served, else by itself.
+    pub(super) fn fail(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) {
+        match self.slot_of(hash, key) {
+            Some(slot) if self.slab[slot].takes_mark(failure.epochs.zone, now) => self.slab[slot].mark(failure, now),
+            _ => self.store(key, Entry::failure(hash, key, failure, now), now),
+        }
+    }
+
+    /// Drops the entry of a key whose answer is not to be stored: what was known before is no longer so.
+    pub(super) fn forget(&mut self, hash: u32, key: &Key) {
+        if let Some(slot) = self.slot_of(hash, key) {
+            self.detach(slot);
+            self.remove(slot);
+        }
+    }
+
+    /// Adds what this shard has.
+    pub(super) fn count(&self, stats: &mut Stats) {
+        stats.positive_entries += self.positive.entries;
+        stats.negative_entries += self.negative.entries;
+        stats.bytes += self.bytes() as u64;
+        stats.evictions_positive += self.positive.evictions;
+        stats.evictions_negative += self.negative.evictions;
+        stats.refused += self.refused;
+    }
+
+    /// Octets allocated, itself included.
+    fn bytes(&self) -> usize {
+        let index = size::allocated(self.index.allocation_size());
+        let ghosts = self.positive.ghost_bytes() + self.negative.ghost_bytes();
+        size_of::<Self>() + self.images + self.slab.bytes() + index + ghosts
+    }
+
+    /// Evicts until each class keeps to its share. Slots and index keep the size of their busiest time, which the charges of
+    /// fewer, larger entries do not cover: then the class that is fuller gives way.
+    fn make_room(&mut self, now: Ticks) {
+        loop {
+            let share = if self.positive.is_over() {
+                &mut self.positive
+            } else if self.negative.is_over() {
+                &mut self.negative
+            } else if self.bytes() <= self.capacity {
+                return;
+            } else if self.positive.fullness() >= self.negative.fullness() {
+                &mut self.positive
+            } else {
+                &mut self.negative
+            };
+            let Some(slot) = share.evict(&mut self.slab, now) else { return };
+            self.remove(slot);
+        }
+    }
+
+    /// Removes an entry that is in no queue.
+    fn remove(&mut self, slot: u32) {
+        let entry = self.slab.remove(slot);
+        self.images -= entry.allocated();
+        if let Ok(bucket) = self.index.find_entry(spread(entry.hash()), |&held| held == slot) {
+            bucket.remove();
+        }
+    }
+
+    /// Checks that index, slots, queues and sums agree.
+    #[cfg(test)]
+    pub(super) fn audit(&self) {
+        let (positive, negative) = (self.positive.audit(&self.slab), self.negative.audit(&self.slab));
+        assert!(positive.iter().all(|&slot| self.slab[slot].class() == Class::Positive));
+        assert!(negative.iter().all(|&slot| self.slab[slot].class() == Class::Negative));
+        let mut queued = [positive, negative].concat();
+        assert_eq!(self.images, queued.iter().map(|&slot| self.slab[slot].allocated()).sum::<usize>());
+        let mut indexed: Vec<u32> = self.index.iter().copied().collect();
+        queued.sort_unstable();
+        indexed.sort_unstable();
+        assert_eq!(queued, indexed);
+        assert_eq!(queued.len(), self.slab.occupied());
+        assert!(self.bytes() <= self.capacity);
+    }
+
+    fn detach(&mut self, slot: u32) {
+        let (share, slab) = self.share_of(slot);
+        share.detach(slab, slot);
+    }
+
+    fn share_of(&mut self, slot: u32) -> (&mut Share, &mut Slab) {
+        let share = match self.slab[slot].class() {
+            Class::Positive => &mut self.positive,
+            Class::Negative => &mut self.negative,
+        };
+        (share, &mut self.slab)
+    }
+
+    fn share(&self, class: Class) -> &Share {
+        match class {
+            Class::Positive => &self.positive,
+            Class::Negative => &self.negative,
+        }
+    }
+}
+
+/// The index takes its bucket from the low bits and its tag from the high ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
