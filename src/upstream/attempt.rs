@@ -1,0 +1,188 @@
+//! One exchange: how often a question is asked, where next, and what a failure means for it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::failure::Lost;
+use super::group::{Group, Shared};
+use super::select::{Standing, choose};
+use super::{Failure, FailureClass, Lane};
+use crate::wire::{Answer, Key, Rcode};
+
+/// Tries of one question in all (RFC 9520 §3.1).
+const MOST_TRIES: u32 = 3;
+
+/// One attempt's orders.
+pub(super) struct Ask<'a> {
+    pub(super) key: &'a Key,
+    pub(super) lane: Lane,
+    /// The exchange's own.
+    pub(super) deadline: Instant,
+    /// On a connection of its own.
+    pub(super) alone: bool,
+    /// Bound on the stream's silence; `None` in the elastic lane.
+    pub(super) silence: Option<Duration>,
+    /// Other servers are left to try.
+    pub(super) others: bool,
+    /// Without OPT, whatever the transport.
+    pub(super) without_opt: bool,
+}
+
+/// What an exchange has been through.
+struct Course {
+    tries: u32,
+    /// Servers tried, by bit.
+    tried: u64,
+    /// The one free resend over a connection that closed has been used.
+    resent: bool,
+    alone: bool,
+    silences: u32,
+    /// Asked once more without OPT, because of FORMERR or NOTIMP.
+    without_opt: bool,
+    /// Another server was asked because of an rcode.
+    second_opinion: bool,
+    /// The server being asked.
+    current: usize,
+    last: Failure,
+}
+
+/// What follows an attempt that brought no answer.
+enum Next {
+    Again,
+    Pause,
+    Stop,
+}
+
+/// Asks until answered, given up or out of time.
+pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, Failure> {
+    let deadline = Instant::now() + group.shared.timing.exchange;
+    let mut course = Course {
+        tries: 0,
+        tried: 0,
+        resent: false,
+        alone: false,
+        silences: 0,
+        without_opt: false,
+        second_opinion: false,
+        current: 0,
+        last: FailureClass::QueryTimeout.into(),
+    };
+    let outcome = timeout_at(deadline, course.walk(group, key, lane, deadline)).await;
+    outcome.unwrap_or_else(|_| {
+        // Slowness is no fault, but silence of the whole group is.
+        let now = Instant::now();
+        if group.shared.pulse.silent(now.into_std()) {
+            group.endpoints[course.current].fail(now);
+        }
+        Err(course.last)
+    })
+}
+
+impl Course {
+    async fn walk(&mut self, group: &Group, key: &Key, lane: Lane, deadline: Instant) -> Result<Answer, Failure> {
+        let shared = &group.shared;
+        loop {
+            let now = Instant::now();
+            let standings: Vec<Standing> = group.endpoints.iter().map(|endpoint| endpoint.standing()).collect();
+            let dice = rand::random();
+            let chosen = choose(&standings, self.tried, dice, now.into_std()).or_else(|| choose(&standings, 0, dice, now.into_std()));
+            let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
+            let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
+            let endpoint = &group.endpoints[index];
+            let silence = self.silence(shared, lane);
+            let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt };
+            self.current = index;
+            let in_flight = endpoint.choose(now);
+            let outcome = endpoint.ask(shared, &ask).await;
+            drop(in_flight);
+            let lost = match outcome {
+                Ok(answer) => {
+                    endpoint.succeed();
+                    if self.without_opt {
+                        endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
+                    }
+                    return Ok(answer);
+                }
+                Err(lost) => lost,
+            };
+            match self.judge(group, index, &ask, lost) {
+                Next::Stop => return Err(self.last),
+                Next::Again => {}
+                Next::Pause => sleep(shared.timing.redial).await,
+            }
+        }
+    }
+
+    /// A question alone on its connection is slow by itself: it is given four times as long.
+    fn silence(&self, shared: &Shared, lane: Lane) -> Option<Duration> {
+        let silence = shared.silence(lane)?;
+        Some(if self.alone { silence * 4 } else { silence })
+    }
+
+    fn judge(&mut self, group: &Group, index: usize, ask: &Ask<'_>, lost: Lost) -> Next {
+        let endpoint = &group.endpoints[index];
+        let now = Instant::now();
+        match lost {
+            Lost::Closed if !self.resent => {
+                // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again, on a connection of its own.
+                self.resent = true;
+                self.alone = true;
+                group.shared.metrics.resent();
+                Next::Again
+            }
+            Lost::Silent { head } => {
+                self.silences += 1;
+                self.alone = head;
+                self.tried |= 1 << index;
+                self.last = FailureClass::QueryTimeout.into();
+                endpoint.fail(now);
+                group.shared.metrics.resent();
+                if self.silences == 2 { Next::Stop } else { self.retry(Next::Again) }
+            }
+            Lost::Rcode(rcode) => {
+                endpoint.succeed();
+                self.judge_rcode(group, index, ask, rcode)
+            }
+            Lost::Closed => self.judge_failure(group, index, ask, FailureClass::ClosedMidAnswer),
+            Lost::Truncated => self.judge_failure(group, index, ask, FailureClass::Malformed),
+            Lost::Failed(class) => self.judge_failure(group, index, ask, class),
+        }
+    }
+
+    fn judge_rcode(&mut self, group: &Group, index: usize, ask: &Ask<'_>, rcode: Rcode) -> Next {
+        self.last = rcode.into();
+        let complains = matches!(rcode, Rcode::FORM_ERR | Rcode::NOT_IMP);
+        if complains && !self.without_opt && group.endpoints[index].sends_opt(ask.key, Instant::now()) {
+            self.without_opt = true;
+            return self.retry(Next::Again);
+        }
+        // Another server may know better, once; else this is the answer.
+        self.tried |= 1 << index;
+        if !ask.others || std::mem::replace(&mut self.second_opinion, true) {
+            return Next::Stop;
+        }
+        self.without_opt = false;
+        self.retry(Next::Again)
+    }
+
+    fn judge_failure(&mut self, group: &Group, index: usize, ask: &Ask<'_>, class: FailureClass) -> Next {
+        self.last = class.into();
+        self.tried |= 1 << index;
+        if class.is_connectivity() {
+            group.endpoints[index].fail(Instant::now());
+        }
+        match class {
+            FailureClass::Overload => Next::Stop,
+            _ if ask.others => self.retry(Next::Again),
+            FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
+            FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied => self.retry(Next::Pause),
+            _ => self.retry(Next::Again),
+        }
+    }
+
+    fn retry(&mut self, next: Next) -> Next {
+        self.tries += 1;
+        if self.tries >= MOST_TRIES { Next::Stop } else { next }
+    }
+}

@@ -1,0 +1,170 @@
+//! One server: its health, its connections by lane, and whether it dislikes OPT.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::Ask;
+use super::failure::Lost;
+use super::group::Shared;
+use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic};
+use super::select::Standing;
+use super::tcp::{Connection, Dial, Request, Slot};
+use super::{FailureClass, Lane, Server, Transport, udp};
+use crate::wire::{Answer, Key};
+
+pub(super) struct Endpoint {
+    server: Server,
+    standing: Mutex<Standing>,
+    /// By lane.
+    pools: [Mutex<Vec<Arc<Connection>>>; 2],
+    without_opt_until: Mutex<Option<Instant>>,
+}
+
+/// Counts a question in flight while it lives.
+pub(super) struct InFlight<'a>(&'a Mutex<Standing>);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.lock().in_flight -= 1;
+    }
+}
+
+enum Way {
+    Tcp(Arc<Connection>, Slot),
+    Overflow,
+}
+
+impl Endpoint {
+    pub(super) fn new(server: Server) -> Self {
+        Endpoint { server, standing: Mutex::default(), pools: Default::default(), without_opt_until: Mutex::new(None) }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        *self.standing.lock()
+    }
+
+    pub(super) fn choose(&self, now: Instant) -> InFlight<'_> {
+        let mut standing = self.standing.lock();
+        standing.chosen(now.into_std());
+        standing.in_flight += 1;
+        InFlight(&self.standing)
+    }
+
+    pub(super) fn succeed(&self) {
+        self.standing.lock().succeed();
+    }
+
+    pub(super) fn fail(&self, now: Instant) {
+        self.standing.lock().fail(now.into_std());
+    }
+
+    /// FORMERR or NOTIMP came to a query with OPT: none is sent for a while.
+    pub(super) fn dislikes_opt(&self, until: Instant) {
+        *self.without_opt_until.lock() = Some(until);
+    }
+
+    /// Whether a question to this server carries OPT: over UDP always, over TCP only for DO (it would say nothing else).
+    pub(super) fn sends_opt(&self, key: &Key, now: Instant) -> bool {
+        (matches!(self.server, Server::Udp(_)) || key.dnssec_ok) && self.takes_opt(now)
+    }
+
+    fn takes_opt(&self, now: Instant) -> bool {
+        !self.without_opt_until.lock().is_some_and(|until| now < until)
+    }
+
+    /// One attempt over the server's own transport; over TCP where UDP was truncated.
+    pub(super) async fn ask(&self, shared: &Shared, ask: &Ask<'_>) -> Result<Answer, Lost> {
+        match self.server {
+            Server::Udp(address) => match self.over_udp(shared, ask, address).await {
+                // Never cached, asked again over TCP (RFC 1035 §7.4).
+                Err(Lost::Truncated) => self.over_tcp(shared, ask, address, false).await,
+                outcome => outcome,
+            },
+            Server::Tcp(address) => self.over_tcp(shared, ask, address, true).await,
+        }
+    }
+
+    async fn over_udp(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr) -> Result<Answer, Lost> {
+        let Ok(_permit) = shared.bounds.udp.try_acquire() else { return Err(Lost::Failed(FailureClass::Overload)) };
+        shared.metrics.attempted(Transport::Udp, ask.lane);
+        let now = Instant::now();
+        let until = if ask.others { ask.deadline.min(now + shared.timing.udp_patience) } else { ask.deadline };
+        let edns = !ask.without_opt && self.takes_opt(now);
+        udp::ask(address, ask.key, edns, until, &shared.timing, (&shared.pulse, &shared.metrics)).await
+    }
+
+    async fn over_tcp(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr, overflow: bool) -> Result<Answer, Lost> {
+        let (connection, slot) = match self.place(shared, ask, address) {
+            Way::Tcp(connection, slot) => (connection, slot),
+            Way::Overflow => {
+                if overflow && shared.bounds.udp.available_permits() > 0 {
+                    shared.metrics.overflowed();
+                    match self.over_udp(shared, ask, address).await {
+                        Err(Lost::Truncated) => {}
+                        outcome => return outcome,
+                    }
+                }
+                self.squeeze_in(shared, ask).ok_or(Lost::Failed(FailureClass::Overload))?
+            }
+        };
+        shared.metrics.attempted(Transport::Tcp, ask.lane);
+        let (reply, answer) = oneshot::channel();
+        let edns = ask.key.dnssec_ok && !ask.without_opt && self.takes_opt(Instant::now());
+        connection.send(Request { key: *ask.key, edns, silence: ask.silence, expires: ask.deadline, reply, slot });
+        match timeout_at(ask.deadline, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            // The task died with its runtime.
+            Ok(Err(_)) => Err(Lost::Closed),
+            Err(_) => Err(Lost::Failed(FailureClass::QueryTimeout)),
+        }
+    }
+
+    /// Finds the connection, or dials it; all under one short lock.
+    fn place(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr) -> Way {
+        let mut pool = self.pools[ask.lane as usize].lock();
+        pool.retain(|connection| !connection.is_closing());
+        let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
+        let place = match ask.lane {
+            _ if ask.alone => Place::Dial { or: None },
+            Lane::Cluster => place_cluster(&looks),
+            Lane::Elastic => place_elastic(&looks),
+        };
+        let now = Instant::now();
+        let connection = match place {
+            Place::Use(index) => pool[index].clone(),
+            Place::Overflow => return Way::Overflow,
+            Place::Dial { or } => match (shared.bounds.connections(ask.lane).clone().try_acquire_owned(), or) {
+                (Ok(permit), _) => {
+                    let connection = Arc::new(Connection::dial(Dial {
+                        address,
+                        timing: shared.timing.clone(),
+                        metrics: shared.metrics.clone(),
+                        pulse: shared.pulse.clone(),
+                        jitter: rand::random_range(0.8..1.2),
+                        permit,
+                        alone: ask.alone,
+                    }));
+                    pool.push(connection.clone());
+                    connection
+                }
+                (Err(_), Some(index)) => pool[index].clone(),
+                (Err(_), None) => return Way::Overflow,
+            },
+        };
+        let slot = connection.reserve(now);
+        Way::Tcp(connection, slot)
+    }
+
+    fn squeeze_in(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {
+        let pool = self.pools[ask.lane as usize].lock();
+        let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
+        let now = Instant::now();
+        let connection = pool[behind_young_head(&looks, shared.timing.young_head, now.into_std())?].clone();
+        let slot = connection.reserve(now);
+        Some((connection, slot))
+    }
+}

@@ -1,0 +1,169 @@
+//! One configured set of servers, and what all groups of the process share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::endpoint::Endpoint;
+use super::estimate::Estimate;
+use super::metrics::Metrics;
+use super::pulse::Pulse;
+use super::{Failure, Lane, Timing, attempt};
+use crate::wire::{Answer, Key};
+
+/// Servers of one group beyond which the rest is not used.
+const MOST_SERVERS: usize = 64;
+
+/// Where and how a server is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// `udp://ip:port`; TCP where an answer is truncated.
+    Udp(SocketAddr),
+    /// `tcp://ip:port`; UDP where the connections are used up.
+    Tcp(SocketAddr),
+}
+
+/// What a group is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// For logs and `/status`.
+    pub name: String,
+    /// At least one; at most 64 are used.
+    pub servers: Vec<Server>,
+    /// Time limits.
+    pub timing: Timing,
+}
+
+/// The process' bounds, shared by all groups, old and new: nodes × workers never multiply connections at CoreDNS.
+#[derive(Debug)]
+pub struct Bounds {
+    lanes: [Arc<Semaphore>; 2],
+    pub(super) udp: Semaphore,
+}
+
+impl Bounds {
+    /// Elastic connections unless configured otherwise.
+    pub const CONNECTIONS: usize = 64;
+    /// Questions in flight over UDP unless configured otherwise.
+    pub const UDP_IN_FLIGHT: usize = 512;
+
+    /// `connections` in the elastic lane (the cluster lane has a quarter of that besides, at least 4), `udp_in_flight` questions over UDP.
+    pub fn new(connections: usize, udp_in_flight: usize) -> Self {
+        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Bounds {
+            lanes: [permits((connections / 4).max(4)), permits(connections)],
+            udp: Semaphore::new(udp_in_flight.min(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    pub(super) fn connections(&self, lane: Lane) -> &Arc<Semaphore> {
+        &self.lanes[lane as usize]
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds::new(Self::CONNECTIONS, Self::UDP_IN_FLIGHT)
+    }
+}
+
+/// One upstream group: its servers, lanes, connections and health. Dropped, its connections end once nobody waits on them.
+pub struct Group {
+    name: String,
+    servers: Vec<Server>,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) shared: Shared,
+}
+
+/// What a group's parts share.
+pub(super) struct Shared {
+    pub(super) timing: Arc<Timing>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) bounds: Arc<Bounds>,
+    /// Of the cluster lane: the elastic lane takes slowness for no fault.
+    cluster: Mutex<Estimate>,
+}
+
+impl Shared {
+    /// How long a stream of this lane may be silent.
+    pub(super) fn silence(&self, lane: Lane) -> Option<Duration> {
+        (lane == Lane::Cluster).then(|| self.cluster.lock().silence(self.timing.silence))
+    }
+}
+
+impl Group {
+    /// Opens nothing: connections are dialled when asked for.
+    pub fn new(config: GroupConfig, bounds: Arc<Bounds>, metrics: Arc<Metrics>) -> Arc<Self> {
+        let servers: Vec<Server> = config.servers.into_iter().take(MOST_SERVERS).collect();
+        Arc::new(Group {
+            name: config.name,
+            endpoints: servers.iter().cloned().map(Endpoint::new).collect(),
+            servers,
+            shared: Shared {
+                timing: Arc::new(config.timing),
+                metrics,
+                pulse: Arc::new(Pulse::new(Instant::now().into_std())),
+                bounds,
+                cluster: Mutex::new(Estimate::new()),
+            },
+        })
+    }
+
+    /// The configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The servers, in the configured order.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// Asks once, with the retries the design allows, within [`Timing::exchange`]. Must be called inside a tokio runtime; connections are
+    /// shared by callers on different runtimes, and each lives on the runtime of the caller that dialled it.
+    ///
+    /// # Errors
+    /// The class of the last failure; `rcode` is the server's own where it gave one, else SERVFAIL.
+    pub async fn exchange(&self, key: &Key, lane: Lane) -> Result<Answer, Failure> {
+        let asked = Instant::now();
+        let outcome = attempt::run(self, key, lane).await;
+        match &outcome {
+            Ok(_) => {
+                let latency = asked.elapsed();
+                self.shared.pulse.succeeded();
+                self.shared.metrics.answered(lane, latency);
+                if lane == Lane::Cluster {
+                    self.shared.cluster.lock().record(latency);
+                }
+            }
+            Err(failure) => {
+                self.shared.metrics.failed(failure.class);
+                let all_fail = || self.endpoints.iter().all(|endpoint| endpoint.standing().is_failing());
+                if failure.class.is_connectivity() && all_fail() {
+                    self.shared.pulse.all_failed();
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Moves at the first success after an outage: an exchange that failed while every server was failing.
+    pub fn outage_epoch(&self) -> u32 {
+        self.shared.pulse.outage_epoch()
+    }
+
+    /// Whether there is an outage now.
+    pub fn is_out(&self) -> bool {
+        self.shared.pulse.is_out()
+    }
+
+    /// Nothing was heard from any server for 1 s although one was asked: cluster names may be served stale.
+    pub fn silent(&self, now: std::time::Instant) -> bool {
+        self.shared.pulse.silent(now)
+    }
+}

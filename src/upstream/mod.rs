@@ -1,0 +1,30 @@
+//! One question out, one checked answer in.
+//!
+//! A [`Group`] is one configured set of servers. [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
+//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `tcp` or `udp` (bytes). Every failure is named once,
+//! where it happens, in `failure`.
+//!
+//! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
+//! few connections; every other name gets a connection to itself. Silence is a fault; slowness is not.
+
+mod attempt;
+mod endpoint;
+mod estimate;
+mod failure;
+mod framing;
+mod group;
+mod lane;
+mod metrics;
+mod pulse;
+mod select;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod udp;
+
+pub use failure::{Failure, FailureClass};
+pub use group::{Bounds, Group, GroupConfig, Server};
+pub use lane::Lane;
+pub use metrics::{HistogramSnapshot, Metrics, Snapshot, Transport};
+pub use timing::Timing;

@@ -1,0 +1,425 @@
+//! One TCP connection, owned by one task: questions in by a channel, answers out by oneshots.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::WriteHalf;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::failure::Lost;
+use super::framing::Frames;
+use super::lane::{Look, MOST_PENDING};
+use super::metrics::Metrics;
+use super::pulse::Pulse;
+use super::{FailureClass, Timing};
+use crate::wire::{Answer, AnswerError, Key, encode_upstream_query};
+
+/// A question on its way to a connection's task.
+pub(super) struct Request {
+    pub(super) key: Key,
+    pub(super) edns: bool,
+    /// Bound on the stream's silence while this is the oldest question; `None`: slowness is no fault.
+    pub(super) silence: Option<Duration>,
+    /// The exchange's own deadline: after it nobody waits.
+    pub(super) expires: Instant,
+    pub(super) reply: oneshot::Sender<Result<Answer, Lost>>,
+    pub(super) slot: Slot,
+}
+
+/// What the pool sees of a connection.
+pub(super) struct Connection {
+    requests: mpsc::UnboundedSender<Request>,
+    shown: Arc<Shown>,
+    alone: bool,
+}
+
+/// Written by the task, read at placement.
+struct Shown {
+    born: Instant,
+    in_flight: AtomicUsize,
+    /// Microseconds since birth, plus one, when the oldest question was placed; 0: none.
+    head_since: AtomicU64,
+    multiplexes: AtomicBool,
+    closing: AtomicBool,
+}
+
+/// One question's place in a connection's bound; given back when dropped.
+pub(super) struct Slot(Arc<Shown>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What a connection's task needs for life.
+pub(super) struct Dial {
+    pub(super) address: SocketAddr,
+    pub(super) timing: Arc<Timing>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pulse: Arc<Pulse>,
+    /// ± 20 % of the age at retirement.
+    pub(super) jitter: f64,
+    /// The process' bound on connections.
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) alone: bool,
+}
+
+impl Connection {
+    /// Starts the task on this runtime. It ends when idle, retired or broken, or when this value is gone and nobody waits.
+    pub(super) fn dial(dial: Dial) -> Self {
+        let (requests, incoming) = mpsc::unbounded_channel();
+        let shown = Arc::new(Shown {
+            born: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            head_since: AtomicU64::new(0),
+            multiplexes: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        });
+        let alone = dial.alone;
+        let open = Open::new(dial.metrics.clone(), shown.clone(), dial.permit);
+        let task = Task {
+            retire_at: shown.born + dial.timing.age.mul_f64(dial.jitter),
+            used_at: shown.born,
+            heard_at: shown.born,
+            address: dial.address,
+            timing: dial.timing,
+            pulse: dial.pulse,
+            open,
+            incoming,
+            pending: HashMap::new(),
+            order: VecDeque::new(),
+            outgoing: Vec::new(),
+            written: 0,
+        };
+        tokio::spawn(task.run());
+        Connection { requests, shown, alone }
+    }
+
+    pub(super) fn look(&self) -> Look {
+        let since = self.shown.head_since.load(Relaxed);
+        Look {
+            in_flight: self.shown.in_flight.load(Relaxed),
+            multiplexes: self.shown.multiplexes.load(Relaxed),
+            alone: self.alone,
+            head_since: (since != 0).then(|| (self.shown.born + Duration::from_micros(since - 1)).into_std()),
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.shown.closing.load(Relaxed) || self.requests.is_closed()
+    }
+
+    /// Takes a place; under the pool's lock, so that the bound holds.
+    pub(super) fn reserve(&self, now: Instant) -> Slot {
+        if self.shown.in_flight.fetch_add(1, Relaxed) == 0 {
+            self.shown.show_head(Some(now));
+        }
+        Slot(self.shown.clone())
+    }
+
+    /// Hands a question over; a task that is gone drops it, and the oneshot tells.
+    pub(super) fn send(&self, request: Request) {
+        if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
+            answer(request.reply, Err(Lost::Closed));
+        }
+    }
+}
+
+impl Shown {
+    fn show_head(&self, since: Option<Instant>) {
+        let micros = since.map_or(0, |since| since.saturating_duration_since(self.born).as_micros() as u64 + 1);
+        self.head_since.store(micros, Relaxed);
+    }
+}
+
+/// Counts the connection and holds its permit while the task lives, however it ends.
+struct Open {
+    metrics: Arc<Metrics>,
+    shown: Arc<Shown>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(metrics: Arc<Metrics>, shown: Arc<Shown>, permit: OwnedSemaphorePermit) -> Self {
+        metrics.connection_opened();
+        Open { metrics, shown, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shown.closing.store(true, Relaxed);
+        self.metrics.connection_closed();
+    }
+}
+
+struct Pending {
+    key: Key,
+    sent: Instant,
+    silence: Option<Duration>,
+    expires: Instant,
+    reply: oneshot::Sender<Result<Answer, Lost>>,
+    _slot: Slot,
+}
+
+struct Task {
+    address: SocketAddr,
+    timing: Arc<Timing>,
+    pulse: Arc<Pulse>,
+    open: Open,
+    incoming: mpsc::UnboundedReceiver<Request>,
+    pending: HashMap<u16, Pending>,
+    /// Ids in the order sent; those answered are skipped at the front.
+    order: VecDeque<u16>,
+    outgoing: Vec<u8>,
+    written: usize,
+    retire_at: Instant,
+    used_at: Instant,
+    heard_at: Instant,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// Nobody needs it any more.
+    Unneeded,
+    /// FIN or RST; `amid`: in the middle of an answer.
+    Closed { amid: bool },
+    /// The silence rule.
+    Silent,
+    /// Not answered within an exchange's deadline, on a stream that holds up all others.
+    Stuck,
+    /// Could not be dialled, or the peer vanished.
+    Failed(FailureClass),
+}
+
+impl Task {
+    async fn run(mut self) {
+        let end = match timeout(self.timing.dial, TcpStream::connect(self.address)).await {
+            Err(_) => End::Failed(FailureClass::DialTimeout),
+            Ok(Err(error)) => End::Failed(FailureClass::of_io(&error, true)),
+            Ok(Ok(stream)) => match set_up(&stream, self.timing.vanished) {
+                Err(error) => End::Failed(FailureClass::of_io(&error, true)),
+                Ok(()) => self.serve(stream).await,
+            },
+        };
+        self.finish(end);
+    }
+
+    async fn serve(&mut self, mut stream: TcpStream) -> End {
+        let (mut reader, mut writer) = stream.split();
+        let mut frames = Frames::new();
+        let mut batch = Vec::new();
+        let mut orphaned = false;
+        loop {
+            if orphaned && self.pending.values().all(|pending| pending.reply.is_closed()) {
+                return End::Unneeded;
+            }
+            if self.pending.is_empty() && Instant::now() >= self.retire_at {
+                return End::Unneeded;
+            }
+            let wake = self.wake_at();
+            let room = MOST_PENDING.saturating_sub(self.pending.len());
+            tokio::select! {
+                count = self.incoming.recv_many(&mut batch, room), if room > 0 && !orphaned => {
+                    // The pool is gone: those who still wait get their answers, nobody else comes.
+                    orphaned = count == 0;
+                    let now = Instant::now();
+                    batch.drain(..).for_each(|request| self.enqueue(request, now));
+                }
+                written = write_some(&mut writer, &self.outgoing[self.written..]) => match written {
+                    Err(error) => return End::of_io(&error),
+                    Ok(count) => self.note_written(count),
+                },
+                read = reader.read_buf(&mut frames.buffer) => match read {
+                    Ok(0) => return End::closed(&frames),
+                    Err(error) => return End::of_io(&error),
+                    Ok(_) => self.receive(&mut frames),
+                },
+                () = sleep_until(wake) => if let Some(end) = self.tick(Instant::now()) { return end },
+            }
+        }
+    }
+
+    fn enqueue(&mut self, request: Request, now: Instant) {
+        if request.reply.is_closed() {
+            return;
+        }
+        // Unpredictable and unused on this connection.
+        let id = loop {
+            let id = rand::random::<u16>();
+            if !self.pending.contains_key(&id) {
+                break id;
+            }
+        };
+        let message = encode_upstream_query(&request.key, id, request.edns);
+        let Ok(length) = u16::try_from(message.len()) else { return };
+        // Length and message leave in one segment (RFC 7766 §8).
+        self.outgoing.extend(length.to_be_bytes());
+        self.outgoing.extend(message);
+        let Request { key, silence, expires, reply, slot, .. } = request;
+        self.pending.insert(id, Pending { key, sent: now, silence, expires, reply, _slot: slot });
+        self.order.push_back(id);
+        self.used_at = now;
+        self.pulse.asked(now.into_std());
+        self.show_head();
+    }
+
+    fn note_written(&mut self, count: usize) {
+        self.written += count;
+        if self.written == self.outgoing.len() {
+            self.outgoing.clear();
+            self.outgoing.shrink_to(1_024);
+            self.written = 0;
+        }
+    }
+
+    fn receive(&mut self, frames: &mut Frames) {
+        self.heard_at = Instant::now();
+        frames.take(|message| self.settle(message));
+        self.show_head();
+    }
+
+    /// Gives one message to whom it answers: by id, and by question.
+    fn settle(&mut self, message: &[u8]) {
+        let id = message.first_chunk::<2>().map(|id| u16::from_be_bytes(*id));
+        let Some((id, pending)) = id.and_then(|id| self.pending.remove_entry(&id)) else {
+            return self.open.metrics.mismatched();
+        };
+        let outcome = Answer::from_upstream(message, id, &pending.key);
+        self.pulse.heard();
+        if outcome.as_ref().is_err_and(|error| *error == AnswerError::Mismatch) {
+            self.open.metrics.mismatched();
+        }
+        if self.order.front() == Some(&id) {
+            self.order.pop_front();
+        } else {
+            self.open.shown.multiplexes.store(true, Relaxed);
+        }
+        self.used_at = self.heard_at;
+        answer(pending.reply, outcome.map_err(Lost::from));
+    }
+
+    fn show_head(&mut self) {
+        while self.order.front().is_some_and(|id| !self.pending.contains_key(id)) {
+            self.order.pop_front();
+        }
+        // An id answered out of order may be drawn again while its first use still stands in the queue: one entry per pending id stays.
+        if self.order.len() > 2 * MOST_PENDING {
+            let pending = &self.pending;
+            self.order.retain(|id| pending.contains_key(id));
+        }
+        let head = self.head().map(|head| head.sent);
+        self.open.shown.show_head(head);
+        if self.used_at >= self.retire_at {
+            self.open.shown.closing.store(true, Relaxed);
+        }
+    }
+
+    fn head(&self) -> Option<&Pending> {
+        self.order.front().and_then(|id| self.pending.get(id))
+    }
+
+    /// The next moment at which something may be due. There is no timer without a connection.
+    fn wake_at(&self) -> Instant {
+        let Some(head) = self.head() else { return self.used_at + self.timing.idle };
+        let silent = head.silence.map(|silence| self.heard_at.max(head.sent) + silence);
+        silent.map_or(head.expires, |silent| silent.min(head.expires))
+    }
+
+    fn tick(&mut self, now: Instant) -> Option<End> {
+        let Some(head) = self.head() else { return Some(End::Unneeded) };
+        if now >= head.expires {
+            if !self.open.shown.multiplexes.load(Relaxed) {
+                return Some(End::Stuck);
+            }
+            if let Some(id) = self.order.pop_front() {
+                self.pending.remove(&id);
+            }
+            self.show_head();
+            return None;
+        }
+        let silence = head.silence?;
+        (now >= self.heard_at.max(head.sent) + silence).then_some(End::Silent)
+    }
+
+    /// Tells everybody who waits, oldest first, and those whose question was never taken.
+    fn finish(mut self, end: End) {
+        self.open.shown.closing.store(true, Relaxed);
+        self.incoming.close();
+        let mut head = true;
+        for id in std::mem::take(&mut self.order) {
+            let Some(pending) = self.pending.remove(&id) else { continue };
+            answer(pending.reply, Err(end.lost(head)));
+            head = false;
+        }
+        while let Ok(request) = self.incoming.try_recv() {
+            answer(request.reply, Err(end.lost_unsent()));
+        }
+    }
+}
+
+impl End {
+    fn of_io(error: &io::Error) -> Self {
+        match FailureClass::of_io(error, false) {
+            // The peer vanished: TCP_USER_TIMEOUT or keepalive found out.
+            FailureClass::Reset => End::Closed { amid: false },
+            class => End::Failed(class),
+        }
+    }
+
+    fn closed(frames: &Frames) -> Self {
+        End::Closed { amid: frames.is_amid() }
+    }
+
+    fn lost(self, head: bool) -> Lost {
+        match self {
+            End::Closed { amid: true } if head => Lost::Failed(FailureClass::ClosedMidAnswer),
+            End::Closed { .. } | End::Unneeded => Lost::Closed,
+            End::Silent => Lost::Silent { head },
+            End::Stuck if head => Lost::Failed(FailureClass::QueryTimeout),
+            End::Stuck => Lost::Closed,
+            End::Failed(class) => Lost::Failed(class),
+        }
+    }
+
+    fn lost_unsent(self) -> Lost {
+        match self {
+            End::Failed(class) => Lost::Failed(class),
+            _ => Lost::Closed,
+        }
+    }
+}
+
+/// Whoever asked may have gone: then nobody is to be told.
+fn answer(reply: oneshot::Sender<Result<Answer, Lost>>, outcome: Result<Answer, Lost>) {
+    drop(reply.send(outcome));
+}
+
+async fn write_some(writer: &mut WriteHalf<'_>, octets: &[u8]) -> io::Result<usize> {
+    if octets.is_empty() {
+        return pending().await;
+    }
+    match writer.write(octets).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        count => Ok(count),
+    }
+}
+
+fn set_up(stream: &TcpStream, vanished: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(vanished))?;
+    // A peer that is gone is found while a slow answer is awaited; an idle connection lives for seconds only.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(1)).with_interval(Duration::from_secs(1)))
+}

@@ -1,0 +1,148 @@
+//! What servers and networks do wrong over TCP.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+
+use super::servers::{Manner, SLOW, tcp, tcp_on};
+use super::*;
+
+async fn one(manner: Manner, lane: Lane) -> Result<(), FailureClass> {
+    let server = tcp(manner).await;
+    rig(&[Server::Tcp(server.address)]).ask("x", lane).await
+}
+
+/// An address where nothing listens.
+async fn refused() -> std::net::SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_closes_after_every_answer_costs_no_client_a_failure() {
+    for lane in Lane::ALL {
+        let server = tcp(Manner::CloseAfter(1)).await;
+        let rig = rig(&[Server::Tcp(server.address)]);
+        for _ in 0..20 {
+            assert_eq!(rig.ask("x", lane).await, Ok(()));
+        }
+        assert!(rig.ask_all(&labels(14), lane).await.iter().all(Result::is_ok), "{lane:?}");
+    }
+}
+
+#[tokio::test]
+async fn closing_while_idle_is_no_failure() {
+    let server = tcp(Manner::CloseAfter(1)).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    for _ in 0..3 {
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+        sleep(MS(10)).await;
+    }
+    let snapshot = rig.metrics.snapshot();
+    assert_eq!((snapshot.resent, snapshot.connections), (0, 0), "the FIN was seen");
+}
+
+#[tokio::test]
+async fn octets_may_dribble() {
+    assert_eq!(one(Manner::Dribble, Lane::Elastic).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_ignored_and_a_wrong_question_is_not_an_answer() {
+    assert_eq!(one(Manner::WrongIdFirst, Lane::Elastic).await, Ok(()));
+    assert_eq!(one(Manner::WrongQuestion, Lane::Elastic).await, Err(FailureClass::Mismatch));
+}
+
+#[tokio::test]
+async fn half_an_answer_is_named() {
+    assert_eq!(one(Manner::Half, Lane::Elastic).await, Err(FailureClass::ClosedMidAnswer));
+}
+
+#[tokio::test]
+async fn a_refused_dial_is_named_and_is_an_outage_until_the_first_success() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let rig = rig(&[Server::Tcp(address)]);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::DialRefused));
+    assert!(rig.group.is_out());
+    assert_eq!(rig.group.outage_epoch(), 0);
+    let _server = tcp_on(TcpListener::bind(address).await.unwrap(), Manner::Serial);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    assert_eq!(rig.group.outage_epoch(), 1);
+}
+
+#[tokio::test]
+async fn a_dial_without_an_answer_is_named() {
+    // A full backlog: the kernel drops further SYNs.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let _first = std::net::TcpStream::connect(address).unwrap();
+    let start = Instant::now();
+    assert_eq!(rig(&[Server::Tcp(address)]).ask("x", Lane::Elastic).await, Err(FailureClass::DialTimeout));
+    assert!(start.elapsed() < MS(700), "three dials: {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_a_query_timeout() {
+    let server = tcp(Manner::Mute).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    let start = Instant::now();
+    assert_eq!(rig.ask("x", Lane::Cluster).await, Err(FailureClass::QueryTimeout));
+    assert!(start.elapsed() < MS(800), "twice silent, before the deadline: {:?}", start.elapsed());
+    assert_eq!(server.asked.load(SeqCst), 2);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::QueryTimeout));
+    assert_eq!(server.asked.load(SeqCst), 3, "slowness is no fault in the elastic lane");
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_set_aside_and_those_behind_its_head_are_answered_elsewhere() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    let names = ["slow".to_owned(), "a".to_owned(), "b".to_owned()];
+    let start = Instant::now();
+    let behind = async {
+        sleep(MS(5)).await;
+        assert_eq!(rig.ask_all(&names[1..], Lane::Cluster).await, [Ok(()), Ok(())]);
+        assert!(start.elapsed() < SLOW, "{:?}", start.elapsed());
+    };
+    let (slow, ()) = tokio::join!(rig.ask_all(&names[..1], Lane::Cluster), behind);
+    assert_eq!(slow, [Ok(())], "the slow name itself gets a connection of its own");
+}
+
+#[tokio::test]
+async fn a_dead_first_server_does_not_cost_every_question_a_failure() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(refused().await), Server::Tcp(server.address)]);
+    for _ in 0..30 {
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    }
+    let (_, _, attempts) = rig.metrics.snapshot().attempts[3];
+    assert!(attempts <= 33, "{attempts}");
+}
+
+#[tokio::test]
+async fn servfail_is_asked_of_another_server_once_and_else_is_the_answer() {
+    let (bad, worse, good) = (tcp(Manner::ServFail).await, tcp(Manner::ServFail).await, tcp(Manner::Serial).await);
+    let servers = [Server::Tcp(bad.address), Server::Tcp(good.address)];
+    for _ in 0..8 {
+        assert_eq!(rig(&servers).ask("x", Lane::Elastic).await, Ok(()));
+    }
+    let servers = [Server::Tcp(bad.address), Server::Tcp(worse.address)];
+    let before = bad.asked.load(SeqCst);
+    assert_eq!(rig(&servers).ask("x", Lane::Elastic).await, Err(FailureClass::ServFail));
+    assert_eq!((bad.asked.load(SeqCst) - before, worse.asked.load(SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn formerr_to_opt_is_asked_again_without_and_remembered() {
+    let server = tcp(Manner::NoOpt).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    let key = Key { dnssec_ok: true, ..key("x") };
+    assert!(rig.group.exchange(&key, Lane::Elastic).await.is_ok());
+    assert_eq!(server.asked.load(SeqCst), 2);
+    assert!(rig.group.exchange(&key, Lane::Elastic).await.is_ok());
+    assert_eq!(server.asked.load(SeqCst), 3);
+}

@@ -1,0 +1,140 @@
+//! What goes right, and what one question may not do to another.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use tokio::time::{Instant, sleep};
+
+use super::servers::{Manner, SLOW, tcp};
+use super::*;
+
+#[tokio::test]
+async fn the_cluster_lane_pipelines_on_two_connections() {
+    let server = tcp(Manner::Concurrent).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    assert!(rig.ask_all(&labels(150), Lane::Cluster).await.iter().all(Result::is_ok));
+    assert!(server.accepted.load(SeqCst) <= 2, "{}", server.accepted.load(SeqCst));
+    assert_eq!(server.asked.load(SeqCst), 150);
+}
+
+#[tokio::test]
+async fn answers_out_of_order_find_their_questions() {
+    let server = tcp(Manner::Concurrent).await;
+    let rig = rig_with(&[Server::Tcp(server.address)], Timing { silence: MS(800), ..quick() }, Bounds::default());
+    let slow = rig.ask("slow", Lane::Cluster);
+    let fast = async {
+        sleep(MS(20)).await;
+        let start = Instant::now();
+        assert!(rig.ask_all(&labels(50), Lane::Cluster).await.iter().all(Result::is_ok));
+        assert!(start.elapsed() < SLOW / 2);
+    };
+    let (slow, ()) = tokio::join!(slow, fast);
+    assert_eq!(slow, Ok(()));
+}
+
+#[tokio::test]
+async fn in_the_elastic_lane_a_slow_name_delays_nobody_and_is_asked_once() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    assert_eq!(rig.ask("warm", Lane::Elastic).await, Ok(()));
+    let slow = rig.ask("slow", Lane::Elastic);
+    let fast = async {
+        sleep(MS(5)).await;
+        let start = Instant::now();
+        assert!(rig.ask_all(&labels(40), Lane::Elastic).await.iter().all(Result::is_ok));
+        assert!(start.elapsed() < SLOW / 2, "{:?}", start.elapsed());
+    };
+    assert_eq!(tokio::join!(slow, fast).0, Ok(()));
+    assert_eq!(server.asked.load(SeqCst), 42, "neither retried nor hedged");
+}
+
+#[tokio::test]
+async fn what_exceeds_the_connections_goes_over_udp() {
+    let server = tcp(Manner::Serial).await;
+    let socket = tokio::net::UdpSocket::bind(server.address).await.unwrap();
+    servers::udp_on(socket, |_, question| vec![servers::answer(question)]);
+    let rig = rig_with(&[Server::Tcp(server.address)], quick(), Bounds::new(2, 512));
+    let names: Vec<String> = (0..10).map(|index| format!("slow{index}")).collect();
+    let start = Instant::now();
+    assert!(rig.ask_all(&names, Lane::Elastic).await.iter().all(Result::is_ok));
+    assert!(start.elapsed() < SLOW * 2);
+    assert_eq!(server.accepted.load(SeqCst), 2);
+    assert_eq!(rig.metrics.snapshot().overflow, 8);
+}
+
+#[tokio::test]
+async fn with_everything_full_the_answer_is_overload_at_once() {
+    let server = tcp(Manner::Serial).await;
+    let timing = Timing { young_head: MS(0), ..quick() };
+    let rig = rig_with(&[Server::Tcp(server.address)], timing, Bounds::new(1, 0));
+    let outcomes = rig.ask_all(&["slow1".to_owned(), "slow2".to_owned()], Lane::Elastic).await;
+    assert_eq!(outcomes, [Ok(()), Err(FailureClass::Overload)]);
+}
+
+#[tokio::test]
+async fn the_lanes_never_share_a_connection() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    assert_eq!(rig.ask("one", Lane::Elastic).await, Ok(()));
+    assert_eq!(rig.ask("two", Lane::Cluster).await, Ok(()));
+    assert_eq!(server.accepted.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_used_again_and_closed_in_time() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    for _ in 0..3 {
+        assert_eq!(rig.ask("again", Lane::Elastic).await, Ok(()));
+    }
+    assert_eq!((server.accepted.load(SeqCst), rig.metrics.snapshot().connections), (1, 1));
+    sleep(quick().idle + MS(100)).await;
+    assert_eq!((server.open.load(SeqCst), rig.metrics.snapshot().connections), (0, 0));
+}
+
+#[tokio::test]
+async fn a_retired_connection_takes_no_more() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig_with(&[Server::Tcp(server.address)], Timing { age: MS(1), ..quick() }, Bounds::default());
+    for _ in 0..3 {
+        assert_eq!(rig.ask("again", Lane::Elastic).await, Ok(()));
+        sleep(MS(5)).await;
+    }
+    assert!(server.accepted.load(SeqCst) >= 2);
+}
+
+#[tokio::test]
+async fn a_dropped_group_leaves_no_socket() {
+    let server = tcp(Manner::Serial).await;
+    let rig = rig(&[Server::Tcp(server.address)]);
+    let metrics = rig.metrics.clone();
+    assert!(rig.ask_all(&labels(20), Lane::Elastic).await.iter().all(Result::is_ok));
+    assert!(metrics.snapshot().connections > 0);
+    let group = rig.group.clone();
+    let last = tokio::spawn(async move { group.exchange(&key("slow"), Lane::Elastic).await.is_ok() });
+    sleep(MS(20)).await;
+    drop(rig);
+    assert!(last.await.unwrap(), "what is in flight is still answered");
+    sleep(MS(50)).await;
+    assert_eq!((metrics.snapshot().connections, server.open.load(SeqCst)), (0, 0));
+}
+
+#[test]
+fn runtimes_share_connections() {
+    let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (build(), build());
+    let server = first.block_on(tcp(Manner::Serial));
+    let rig = rig(&[Server::Tcp(server.address)]);
+    first.block_on(rig.ask("one", Lane::Elastic)).unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| second.block_on(rig.ask("two", Lane::Elastic)));
+        first.block_on(sleep_until_joined(&other));
+        assert_eq!(other.join().unwrap(), Ok(()));
+    });
+    assert_eq!(server.accepted.load(SeqCst), 1);
+}
+
+async fn sleep_until_joined<T>(thread: &std::thread::ScopedJoinHandle<'_, T>) {
+    while !thread.is_finished() {
+        sleep(MS(1)).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! Against small servers on 127.0.0.1, with short limits.
+
+mod faults;
+mod lanes;
+mod servers;
+mod udp;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bounds, FailureClass, Group, GroupConfig, Lane, Metrics, Server, Timing};
+use crate::wire::{FoldedName, Key};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// A question whose first label says what the server does.
+fn key(label: &str) -> Key {
+    let mut wire = vec![label.len() as u8];
+    wire.extend(label.as_bytes());
+    wire.extend(b"\x04test\x00");
+    Key { name: FoldedName::fold(&wire), qtype: 1, qclass: 1, dnssec_ok: false, checking_disabled: false }
+}
+
+fn quick() -> Timing {
+    Timing {
+        exchange: MS(900),
+        dial: MS(150),
+        redial: MS(10),
+        silence: MS(100),
+        udp_resend: MS(120),
+        udp_patience: MS(150),
+        idle: MS(300),
+        ..Timing::default()
+    }
+}
+
+struct Rig {
+    group: Arc<Group>,
+    metrics: Arc<Metrics>,
+}
+
+fn rig(servers: &[Server]) -> Rig {
+    rig_with(servers, quick(), Bounds::default())
+}
+
+fn rig_with(servers: &[Server], timing: Timing, bounds: Bounds) -> Rig {
+    let metrics = Arc::new(Metrics::default());
+    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), timing };
+    Rig { group: Group::new(config, Arc::new(bounds), metrics.clone()), metrics }
+}
+
+impl Rig {
+    /// The octets after the question: the server's own mark.
+    async fn ask(&self, label: &str, lane: Lane) -> Result<(), FailureClass> {
+        match self.group.exchange(&key(label), lane).await {
+            Ok(answer) => {
+                let name = key(label).name;
+                assert_eq!(&answer.image().octets()[12..][..name.as_wire().len()], name.as_wire(), "the answer to this question");
+                Ok(())
+            }
+            Err(failure) => Err(failure.class),
+        }
+    }
+
+    /// Asks all at once.
+    async fn ask_all(&self, labels: &[String], lane: Lane) -> Vec<Result<(), FailureClass>> {
+        let tasks: Vec<_> = labels
+            .iter()
+            .map(|label| {
+                let (rig, label) = (Rig { group: self.group.clone(), metrics: self.metrics.clone() }, label.clone());
+                tokio::spawn(async move { rig.ask(&label, lane).await })
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.unwrap());
+        }
+        outcomes
+    }
+}
+
+fn labels(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("q{index}")).collect()
+}

@@ -1,0 +1,146 @@
+//! Servers that misbehave in one way each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::sleep;
+
+/// How a TCP server answers.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Manner {
+    /// One at a time, in order, as CoreDNS does; `slow…` takes a while.
+    Serial,
+    /// Concurrently.
+    Concurrent,
+    /// Closes after so many answers on a connection.
+    CloseAfter(usize),
+    /// One octet at a time.
+    Dribble,
+    /// Accepts and reads, and never answers.
+    Mute,
+    /// Half an answer, then FIN.
+    Half,
+    /// First an unknown id, then the answer.
+    WrongIdFirst,
+    /// The answer to another question.
+    WrongQuestion,
+    /// SERVFAIL.
+    ServFail,
+    /// FORMERR to any question with OPT.
+    NoOpt,
+}
+
+pub(super) const SLOW: Duration = Duration::from_millis(400);
+
+pub(super) struct TcpServer {
+    pub(super) address: SocketAddr,
+    pub(super) accepted: Arc<AtomicUsize>,
+    pub(super) open: Arc<AtomicUsize>,
+    pub(super) asked: Arc<AtomicUsize>,
+}
+
+/// The question turned into an answer without records.
+pub(super) fn answer(question: &[u8]) -> Vec<u8> {
+    let mut message = question.to_vec();
+    message[2] |= 0x80;
+    message
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u16).to_be_bytes()[..], message].concat()
+}
+
+pub(super) async fn tcp(manner: Manner) -> TcpServer {
+    tcp_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), manner)
+}
+
+pub(super) fn tcp_on(listener: TcpListener, manner: Manner) -> TcpServer {
+    let server =
+        TcpServer { address: listener.local_addr().unwrap(), accepted: Arc::default(), open: Arc::default(), asked: Arc::default() };
+    let (accepted, open, asked) = (server.accepted.clone(), server.open.clone(), server.asked.clone());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            accepted.fetch_add(1, SeqCst);
+            open.fetch_add(1, SeqCst);
+            let (open, asked) = (open.clone(), asked.clone());
+            tokio::spawn(async move {
+                serve(stream, manner, &asked).await;
+                open.fetch_sub(1, SeqCst);
+            });
+        }
+    });
+    server
+}
+
+async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option<()> {
+    let (mut reader, writer) = stream.into_split();
+    let writer = Arc::new(tokio::sync::Mutex::new(writer));
+    for count in 1.. {
+        let length = reader.read_u16().await.ok()?;
+        let mut question = vec![0; usize::from(length)];
+        reader.read_exact(&mut question).await.ok()?;
+        asked.fetch_add(1, SeqCst);
+        let slow = question[13..].starts_with(b"slow");
+        let mut message = answer(&question);
+        match manner {
+            Manner::Mute => continue,
+            Manner::Concurrent => {
+                let writer = writer.clone();
+                tokio::spawn(async move {
+                    sleep(if slow { SLOW } else { Duration::ZERO }).await;
+                    drop(writer.lock().await.write_all(&framed(&message)).await);
+                });
+                continue;
+            }
+            Manner::Dribble => {
+                for octet in framed(&message) {
+                    writer.lock().await.write_all(&[octet]).await.ok()?;
+                    sleep(Duration::from_millis(1)).await;
+                }
+                continue;
+            }
+            Manner::Half => {
+                return writer.lock().await.write_all(&framed(&message)[..9]).await.ok();
+            }
+            Manner::WrongIdFirst => {
+                let mut wrong = message.clone();
+                wrong[0] ^= 0x55;
+                writer.lock().await.write_all(&framed(&wrong)).await.ok()?;
+            }
+            Manner::WrongQuestion => message[13] ^= 1,
+            Manner::ServFail => message[3] |= 2,
+            Manner::NoOpt if question[11] == 1 => message[3] |= 1,
+            Manner::Serial if slow => sleep(SLOW).await,
+            _ => {}
+        }
+        writer.lock().await.write_all(&framed(&message)).await.ok()?;
+        if manner == Manner::CloseAfter(count) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Answers datagram `number` (from 0) with what `reply` makes of it.
+pub(super) async fn udp(reply: impl Fn(usize, &[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    udp_on(socket, reply);
+    address
+}
+
+pub(super) fn udp_on(socket: UdpSocket, reply: impl Fn(usize, &[u8]) -> Vec<Vec<u8>> + Send + 'static) {
+    tokio::spawn(async move {
+        let mut datagram = [0; 2_048];
+        for number in 0.. {
+            let Ok((length, peer)) = socket.recv_from(&mut datagram).await else { return };
+            for message in reply(number, &datagram[..length]) {
+                drop(socket.send_to(&message, peer).await);
+            }
+        }
+    });
+}
