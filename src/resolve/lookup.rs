@@ -1,0 +1,207 @@
+//! The second half of the walk: one exchange per question, however many wait; stale answers where the upstream fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::memory::{epochs, stale_error};
+use super::{Core, Outcome, Pending, Resolver, SILENCE_CHECK, STALE_TTL, Snapshot};
+use crate::cache::{Found, Profile};
+use crate::coalesce::{Joined, Lead, Receiver};
+use crate::rules::Zone;
+use crate::upstream::{Failure, FailureClass, Lane};
+use crate::wire::reply::{self, Form};
+use crate::wire::{Answer, Ede, Key, Kind, Rcode};
+
+/// How long a cluster name waits before it first looks whether its upstream group is silent.
+const SILENCE_AFTER: Duration = Duration::from_secs(1);
+
+/// How an exchange ended, for all who wait for it.
+#[derive(Clone)]
+pub enum Settled {
+    /// The answer, and the TTL in seconds that the zone's profile allows it.
+    Answer(Arc<Answer>, u32),
+    /// Every attempt failed.
+    Failure(Failure),
+}
+
+/// Room that a reply needs beyond the stored answer: OPT with NSID of at most 255 octets, an extended error and a keepalive option.
+const OPTIONS_ROOM: usize = 11 + (4 + 255) + (4 + 2) + (4 + 2);
+
+impl Resolver {
+    /// Asks the upstream, or joins those who already do, and writes the reply; `None`: no reply is due. Must run on a tokio runtime:
+    /// the exchange itself is a task of the runtime, so that it outlives the client that asked first.
+    pub async fn look_up(&self, worker: usize, pending: Pending) -> Option<Vec<u8>> {
+        let core = &self.0;
+        let snapshot = core.snapshot.load_full();
+        let key = *pending.query.key();
+        let client = pending.client;
+        if core.loop_guard.came_back(key.name.as_wire()) {
+            tracing::error!("forwarding loop: the upstream sends our own queries back to us; is it the address that is redirected here?");
+            return Some(self.fail(worker, &pending, Failure { class: FailureClass::Loop, rcode: Rcode::SERV_FAIL }));
+        }
+        let ask = |lead| drop(tokio::spawn(ask(Arc::clone(core), Arc::clone(&snapshot), key, lead)));
+        if pending.refresh {
+            if let Some(lead) = core.inflight.lead(&key) {
+                core.counters.count(worker, &client, Outcome::Prefetch);
+                ask(lead);
+            }
+            return None;
+        }
+        let receiver = match core.inflight.join(&key, (client.address, pending.query.echo().id)) {
+            Joined::Leader(lead, receiver) => {
+                ask(lead);
+                receiver
+            }
+            Joined::Follower(receiver) => {
+                core.counters.count(worker, &client, Outcome::Coalesced);
+                receiver
+            }
+            Joined::Duplicate => {
+                core.counters.count(worker, &client, Outcome::Retransmission);
+                return None;
+            }
+            Joined::Overload => {
+                core.counters.count(worker, &client, Outcome::Overload);
+                return Some(self.write(&pending, |out, form| reply::write_error(out, &pending.query.echo(), Rcode::SERV_FAIL, &form)));
+            }
+        };
+        Some(self.wait(worker, &pending, &snapshot, receiver).await)
+    }
+
+    async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Vec<u8> {
+        let zone = snapshot.rules.zone(&pending.query.key().name);
+        if pending.stale {
+            let mut patience = zone.profile.stale_timer.unwrap_or(SILENCE_AFTER);
+            loop {
+                match timeout(patience, &mut receiver).await {
+                    Ok(settled) => return self.settle(worker, pending, snapshot, zone, settled),
+                    Err(_) if may_serve_stale(snapshot, zone, now()) => {
+                        if let Some(reply) = self.serve_stale(worker, pending, snapshot, zone) {
+                            return reply;
+                        }
+                        break;
+                    }
+                    Err(_) => patience = SILENCE_CHECK,
+                }
+            }
+        }
+        let settled = receiver.await;
+        self.settle(worker, pending, snapshot, zone, settled)
+    }
+
+    fn settle(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, zone: &Zone, settled: Settled) -> Vec<u8> {
+        match settled {
+            Settled::Answer(answer, ttl) => {
+                self.0.counters.count(worker, &pending.client, answered(answer.kind));
+                self.write_image(pending, answer.image(), ttl, None)
+            }
+            Settled::Failure(failure) => {
+                let rescued = self.serve_stale(worker, pending, snapshot, zone);
+                rescued.unwrap_or_else(|| self.fail(worker, pending, failure))
+            }
+        }
+    }
+
+    fn serve_stale(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, zone: &Zone) -> Option<Vec<u8>> {
+        let read = |found: Found<'_>| match found {
+            Found::Fresh { image, kind, ttl, .. } => Some((self.write_image(pending, image, ttl, None), answered(kind))),
+            Found::Stale { image, kind, .. } => Some((self.write_image(pending, image, STALE_TTL, Some(stale_error(kind))), rescued(kind))),
+            Found::Failed { .. } => None,
+        };
+        let (reply, outcome) = self.0.cache.lookup(pending.query.key(), &zone.profile, epochs(snapshot, zone), now(), read).flatten()?;
+        self.0.counters.count(worker, &pending.client, outcome);
+        Some(reply)
+    }
+
+    fn fail(&self, worker: usize, pending: &Pending, failure: Failure) -> Vec<u8> {
+        let outcome = if failure.rcode == Rcode::REFUSED { Outcome::MissRefused } else { Outcome::MissFailure };
+        self.0.counters.count(worker, &pending.client, outcome);
+        let ede = Some(failure.class.ede());
+        self.write(pending, |out, form| reply::write_error(out, &pending.query.echo(), failure.rcode, &Form { ede, ..form }))
+    }
+
+    fn write_image(&self, pending: &Pending, image: crate::wire::Image<'_>, ttl: u32, ede: Option<Ede>) -> Vec<u8> {
+        let room = image.octets().len() + OPTIONS_ROOM;
+        self.write_within(pending, room, |out, form| reply::write_answer(out, &pending.query.echo(), image, ttl, &Form { ede, ..form }))
+    }
+
+    fn write(&self, pending: &Pending, fill: impl FnOnce(&mut [u8], Form<'_>) -> usize) -> Vec<u8> {
+        self.write_within(pending, usize::from(super::UDP_CAP), fill)
+    }
+
+    fn write_within(&self, pending: &Pending, room: usize, fill: impl FnOnce(&mut [u8], Form<'_>) -> usize) -> Vec<u8> {
+        let form = self.form(&pending.query.echo(), pending.client);
+        let limit = form.limit.min(room.max(512));
+        let mut out = vec![0; limit];
+        let written = fill(&mut out, Form { limit, ..form });
+        out.truncate(written);
+        out
+    }
+}
+
+/// The leader's task: asks, stores, tells all who wait. If it dies, `lead` tells them.
+async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Settled>) {
+    let zone = snapshot.rules.zone(&key.name);
+    let Some(group) = snapshot.groups.get(zone.group) else {
+        return lead.finish(Settled::Failure(Failure { class: FailureClass::Abandoned, rcode: Rcode::SERV_FAIL }));
+    };
+    // Taken before the exchange: what a reload or an outage changes meanwhile must not be stored as if it came after.
+    let epochs = epochs(&snapshot, zone);
+    let lane = if zone.cluster { Lane::Cluster } else { Lane::Elastic };
+    let result = group.exchange(&key, lane).await;
+    let settled = match result {
+        Ok(answer) => {
+            let profile = governing(&snapshot, zone, &answer);
+            let ttl = capped(&answer, profile);
+            core.cache.insert(&key, answer.clone(), profile, epochs, now());
+            Settled::Answer(Arc::new(answer), ttl)
+        }
+        Err(failure) => {
+            // Our own crowding says nothing of the name.
+            if !matches!(failure.class, FailureClass::Overload | FailureClass::Abandoned) {
+                core.cache.insert_failure(&key, failure.rcode, failure.class.ede() as u16, &zone.profile, epochs, now());
+            }
+            Settled::Failure(failure)
+        }
+    };
+    lead.finish(settled);
+}
+
+/// A name whose CNAME chain crosses between a cluster zone and the rest of the world ages as cluster names do: the shorter lives win.
+fn governing<'a>(snapshot: &'a Snapshot, zone: &'a Zone, answer: &Answer) -> &'a Profile {
+    let end = answer.chain_end().map_or(zone, |name| snapshot.rules.zone(&name));
+    if end.profile.max_ttl < zone.profile.max_ttl { &end.profile } else { &zone.profile }
+}
+
+fn capped(answer: &Answer, profile: &Profile) -> u32 {
+    let cap = if answer.kind == Kind::Positive { profile.max_ttl } else { profile.max_negative_ttl };
+    answer.ttl.min(u32::try_from(cap.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// External names go stale on a timer (RFC 8767 §5); cluster names only when nobody in their whole group says anything.
+fn may_serve_stale(snapshot: &Snapshot, zone: &Zone, now: Instant) -> bool {
+    zone.profile.stale_timer.is_some() || snapshot.groups.get(zone.group).is_some_and(|group| group.silent(now))
+}
+
+const fn answered(kind: Kind) -> Outcome {
+    match kind {
+        Kind::Positive => Outcome::MissPositive,
+        Kind::NoData => Outcome::MissNoData,
+        Kind::NxDomain => Outcome::MissNxDomain,
+    }
+}
+
+const fn rescued(kind: Kind) -> Outcome {
+    match kind {
+        Kind::Positive => Outcome::RescuedPositive,
+        Kind::NoData => Outcome::RescuedNoData,
+        Kind::NxDomain => Outcome::RescuedNxDomain,
+    }
+}
+
+/// The runtime's clock, which stands still in tests that pause it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

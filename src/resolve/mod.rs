@@ -1,0 +1,118 @@
+//! The spine: one query, one walk, through rules, cache, coalescing and upstream.
+//!
+//! [`memory`] is the first half, a plain call that answers from rules and cache; [`lookup`] is the second, the wait for an upstream.
+
+mod counters;
+mod identity;
+mod lookup;
+mod loop_guard;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub use counters::{Counters, Outcome};
+pub use identity::Identity;
+pub use loop_guard::LoopGuard;
+pub use memory::Walk;
+
+use crate::cache::Cache;
+use crate::coalesce::Inflight;
+use crate::rules::Ruleset;
+use crate::upstream::Group;
+use crate::wire::OwnedQuery;
+
+/// TTL of a stale answer, in seconds (RFC 8767 §5.11 recommends 30).
+pub const STALE_TTL: u32 = 30;
+
+/// The largest reply over UDP, whatever the client offers (RFC 9715 §3, DNS flag day 2020).
+pub const UDP_CAP: u16 = 1232;
+
+/// Idle time-out told to TCP clients that ask, in units of 100 ms (RFC 7828 §3.1): what the listener grants.
+pub const KEEPALIVE: u16 = 100;
+
+/// How often a waiting cluster name looks whether its whole upstream group has gone silent.
+pub const SILENCE_CHECK: Duration = Duration::from_millis(500);
+
+/// What a configuration decides about queries; a reload swaps it whole.
+pub struct Snapshot {
+    /// Local answers and zones.
+    pub rules: Ruleset,
+    /// Upstream groups, at the index the zones name.
+    pub groups: Vec<Arc<Group>>,
+}
+
+/// Answers queries. Cheap to clone; shared by all workers.
+#[derive(Clone)]
+pub struct Resolver(Arc<Core>);
+
+/// A query that waits for an upstream, or a refresh that nobody waits for.
+pub struct Pending {
+    query: OwnedQuery,
+    client: Client,
+    /// A stale answer was there when the wait began.
+    stale: bool,
+    /// The client has its answer; this only renews it (prefetch).
+    refresh: bool,
+}
+
+/// Who asked, as far as the walk cares.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Address and port.
+    pub address: std::net::SocketAddr,
+    /// Came over TCP: replies may have 65,535 octets.
+    pub tcp: bool,
+}
+
+struct Core {
+    snapshot: ArcSwap<Snapshot>,
+    cache: Cache,
+    inflight: Inflight<lookup::Settled>,
+    identity: Identity,
+    loop_guard: LoopGuard,
+    counters: Counters,
+}
+
+impl Resolver {
+    /// Joins the rooms. `workers`: how many indices `answer_now` and `answer_later` will be called with.
+    pub fn new(snapshot: Snapshot, cache: Cache, inflight: Inflight<lookup::Settled>, identity: Identity, workers: usize) -> Self {
+        Self(Arc::new(Core {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            cache,
+            inflight,
+            identity,
+            loop_guard: LoopGuard::default(),
+            counters: Counters::new(workers),
+        }))
+    }
+
+    /// Puts a new configuration in force; queries already under way finish with the old one.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.0.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The configuration in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// The cache, for its sizes.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// What was answered, and how.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Finds out whether our queries come back to us.
+    pub fn loop_guard(&self) -> &LoopGuard {
+        &self.0.loop_guard
+    }
+}
