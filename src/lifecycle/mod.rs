@@ -1,0 +1,9 @@
+//! Readiness, drain and supervision: knows neither the query side nor the redirect side.
+
+mod drain;
+mod readiness;
+mod supervise;
+
+pub use drain::Drain;
+pub use readiness::{Latch, Readiness};
+pub use supervise::{Beat, Health, Next, Supervisor};
