@@ -1,0 +1,88 @@
+//! The way into readiness: our listeners answer us, the upstream has answered once, nothing sends our queries back.
+//!
+//! Later slowness of the upstream changes nothing: serving stale beats handing the node's load to CoreDNS at its worst moment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::probe::{self, Heard};
+use crate::lifecycle::Latch;
+use crate::resolve::Resolver;
+use crate::upstream::Server;
+use crate::wire::Rcode;
+
+/// Between two attempts. Nothing is asked once all is well.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What stands between the start and the first client.
+pub(super) struct Gate {
+    /// Released once UDP and TCP of every listener answer.
+    pub(super) listeners: Latch,
+    /// Released once a cluster name has come back through the upstream.
+    pub(super) upstream: Latch,
+}
+
+/// Asks until both latches are released. `domain` is the cluster's domain.
+pub(super) async fn pass(gate: Gate, addresses: Vec<SocketAddr>, resolver: Resolver, domain: String) {
+    while let Err(reason) = ask_listeners(&addresses).await {
+        gate.listeners.hold(&reason);
+        sleep(PAUSE).await;
+    }
+    gate.listeners.release();
+    let Some(&listener) = addresses.first() else { return };
+    let mut said = String::new();
+    while let Err(reason) = ask_upstream(listener, &resolver, &domain).await {
+        if reason != said {
+            tracing::warn!(%reason, "not ready: the upstream");
+            said.clone_from(&reason);
+        }
+        gate.upstream.hold(&reason);
+        sleep(PAUSE).await;
+    }
+    gate.upstream.release();
+}
+
+async fn ask_listeners(addresses: &[SocketAddr]) -> Result<(), String> {
+    for address in addresses {
+        probe::ask_listener(*address).await?;
+    }
+    Ok(())
+}
+
+async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -> Result<(), String> {
+    match probe::ask_name(listener, &format!("kubernetes.default.svc.{domain}")).await {
+        Heard::Answer => {}
+        Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
+        _ => return Err("the upstream has not answered for a cluster name".to_owned()),
+    }
+    let label = resolver.loop_guard().begin(rand::random());
+    probe::ask_name(listener, &format!("{label}.{domain}")).await;
+    if resolver.loop_guard().looping() {
+        return Err(
+            "forwarding loop: the upstream sends our own queries back; give the address of a Service that is not redirected".to_owned()
+        );
+    }
+    external(listener, resolver).await
+}
+
+/// An external name may fail for reasons of its own (a cluster without a way out); but if it fails through us while the same server
+/// answers it over UDP, then turning clients to us would take every external name from them.
+async fn external(listener: SocketAddr, resolver: &Resolver) -> Result<(), String> {
+    if probe::ask_external(listener).await != Heard::Rcode(Rcode::SERV_FAIL) {
+        return Ok(());
+    }
+    let snapshot = resolver.snapshot();
+    let servers = snapshot.groups.first().map(|group| group.servers().to_vec()).unwrap_or_default();
+    for server in servers {
+        let Server::Tcp(address) = server else { continue };
+        if probe::ask_external(address).await == Heard::Answer {
+            return Err(format!(
+                "{address} answers external names over UDP but not over TCP: its own upstream takes no TCP; set `prefer_udp` in CoreDNS' forward block, or use udp://{address}"
+            ));
+        }
+    }
+    tracing::warn!("external names fail upstream, over TCP and over UDP; ready all the same, for cluster names are answered");
+    Ok(())
+}

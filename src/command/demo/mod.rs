@@ -1,0 +1,3 @@
+//! demo
+mod ask;
+mod upstream;

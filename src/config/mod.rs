@@ -1,0 +1,1 @@
+//! argv, environment and the file, joined.

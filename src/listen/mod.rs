@@ -1,0 +1,122 @@
+//! Sockets and nothing else: datagrams and streams in, replies out. What a reply says is decided behind [`Respond`].
+
+pub mod batch;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::lifecycle::Supervisor;
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A message on a stream.
+    Tcp,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// How the query came.
+    pub transport: Transport,
+}
+
+/// What becomes of one message.
+pub enum Verdict<P> {
+    /// The first `n` octets of the buffer are the reply.
+    Reply(usize),
+    /// The same, and there is something to do afterwards that no client waits for.
+    ReplyThenLater(usize, P),
+    /// No reply.
+    Silence,
+    /// Needs the upstream.
+    Later(P),
+}
+
+/// What a listener calls: the resolver, or a test's stand-in.
+pub trait Respond: Send + Sync + 'static {
+    /// A query that must wait; owns what it needs.
+    type Pending: Send + 'static;
+
+    /// Answers from memory: never waits, never allocates on a hit. `worker` indexes the counters. `out` has 65,535 octets for TCP,
+    /// at least 1,232 for UDP.
+    fn answer_now(&self, worker: usize, message: &[u8], client: Client, now: Instant, out: &mut [u8]) -> Verdict<Self::Pending>;
+
+    /// Answers after asking upstream; `None`: no reply. The reply fits the client's transport.
+    fn answer_later(&self, worker: usize, pending: Self::Pending) -> impl Future<Output = Option<Vec<u8>>> + Send;
+}
+
+/// What an operator may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Each served over UDP and TCP. Port 0: a free one, the same for both.
+    pub addresses: Vec<SocketAddr>,
+    /// Data workers, at least 1.
+    pub workers: usize,
+    /// TCP connections of all clients together; beyond, the oldest idle one yields.
+    pub tcp_connections: usize,
+    /// TCP connections of one client address.
+    pub tcp_connections_per_client: usize,
+    /// A TCP connection with nothing to do is closed after this long (RFC 7766 §6.2.3).
+    pub tcp_idle: Duration,
+}
+
+/// Sockets bound and not yet served.
+pub struct Sockets {}
+
+/// An address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} ({transport}): {source}")]
+pub struct BindError {
+    /// Which.
+    pub address: SocketAddr,
+    /// `UDP` or `TCP`.
+    pub transport: &'static str,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Binds every address, for every worker.
+///
+/// # Errors
+/// The first address that cannot be had.
+pub fn bind(_config: &Config) -> Result<Sockets, BindError> {
+    unimplemented!()
+}
+
+impl Sockets {
+    /// The addresses, with the ports that were given for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        unimplemented!()
+    }
+
+    /// Starts the workers' threads. Each loop ticks for `supervisor`, reports its deaths there and starts again on its own socket.
+    ///
+    /// # Errors
+    /// What the operating system says against a thread or a runtime.
+    pub fn serve<R: Respond + Clone>(self, _respond: R, _supervisor: &Supervisor) -> io::Result<Listeners> {
+        unimplemented!()
+    }
+}
+
+/// Running workers.
+pub struct Listeners {}
+
+impl Listeners {
+    /// Messages received since the start, over all workers and transports: a drain looks whether it still grows.
+    pub fn received(&self) -> u64 {
+        unimplemented!()
+    }
+
+    /// Ends: no new TCP connections, those open are shut down cleanly (FIN, then read to EOF for at most 1 s), the sockets last. Blocks
+    /// for about 2 s at most.
+    pub fn close(self) {
+        unimplemented!()
+    }
+}
