@@ -34,7 +34,8 @@ pub(super) enum Manner {
     NoOpt,
 }
 
-pub(super) const SLOW: Duration = Duration::from_millis(400);
+/// Longer than the silence a pipelined stream may keep here, shorter than what a question alone is given.
+pub(super) const SLOW: Duration = Duration::from_millis(300);
 
 pub(super) struct TcpServer {
     pub(super) address: SocketAddr,
