@@ -8,11 +8,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::Ask;
+use super::connection::{Connection, Dial, Request, Slot};
 use super::failure::Lost;
 use super::group::Shared;
 use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic};
 use super::select::Standing;
-use super::tcp::{Connection, Dial, Request, Slot};
 use super::{FailureClass, Lane, Server, Transport, udp};
 use crate::wire::{Answer, Key};
 

@@ -1,13 +1,14 @@
 //! One question out, one checked answer in.
 //!
 //! A [`Group`] is one configured set of servers. [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
-//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `tcp` or `udp` (bytes). Every failure is named once,
-//! where it happens, in `failure`.
+//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection` and `tcp`, or `udp` (bytes). Every
+//! failure is named once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
 //! few connections; every other name gets a connection to itself. Silence is a fault; slowness is not.
 
 mod attempt;
+mod connection;
 mod endpoint;
 mod estimate;
 mod failure;

@@ -1,167 +1,27 @@
-//! One TCP connection, owned by one task: questions in by a channel, answers out by oneshots.
+//! The task that owns one TCP stream: questions in by a channel, answers out by oneshots.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::WriteHalf;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connection::{Open, Request, Slot};
 use super::failure::Lost;
 use super::framing::Frames;
-use super::lane::{Look, MOST_PENDING};
-use super::metrics::Metrics;
+use super::lane::MOST_PENDING;
 use super::pulse::Pulse;
 use super::{FailureClass, Timing};
 use crate::wire::{Answer, AnswerError, Key, encode_upstream_query};
-
-/// A question on its way to a connection's task.
-pub(super) struct Request {
-    pub(super) key: Key,
-    pub(super) edns: bool,
-    /// Bound on the stream's silence while this is the oldest question; `None`: slowness is no fault.
-    pub(super) silence: Option<Duration>,
-    /// The exchange's own deadline: after it nobody waits.
-    pub(super) expires: Instant,
-    pub(super) reply: oneshot::Sender<Result<Answer, Lost>>,
-    pub(super) slot: Slot,
-}
-
-/// What the pool sees of a connection.
-pub(super) struct Connection {
-    requests: mpsc::UnboundedSender<Request>,
-    shown: Arc<Shown>,
-    alone: bool,
-}
-
-/// Written by the task, read at placement.
-struct Shown {
-    born: Instant,
-    in_flight: AtomicUsize,
-    /// Microseconds since birth, plus one, when the oldest question was placed; 0: none.
-    head_since: AtomicU64,
-    multiplexes: AtomicBool,
-    closing: AtomicBool,
-}
-
-/// One question's place in a connection's bound; given back when dropped.
-pub(super) struct Slot(Arc<Shown>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-    }
-}
-
-/// What a connection's task needs for life.
-pub(super) struct Dial {
-    pub(super) address: SocketAddr,
-    pub(super) timing: Arc<Timing>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) pulse: Arc<Pulse>,
-    /// ± 20 % of the age at retirement.
-    pub(super) jitter: f64,
-    /// The process' bound on connections.
-    pub(super) permit: OwnedSemaphorePermit,
-    pub(super) alone: bool,
-}
-
-impl Connection {
-    /// Starts the task on this runtime. It ends when idle, retired or broken, or when this value is gone and nobody waits.
-    pub(super) fn dial(dial: Dial) -> Self {
-        let (requests, incoming) = mpsc::unbounded_channel();
-        let shown = Arc::new(Shown {
-            born: Instant::now(),
-            in_flight: AtomicUsize::new(0),
-            head_since: AtomicU64::new(0),
-            multiplexes: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-        });
-        let alone = dial.alone;
-        let open = Open::new(dial.metrics.clone(), shown.clone(), dial.permit);
-        let task = Task {
-            retire_at: shown.born + dial.timing.age.mul_f64(dial.jitter),
-            used_at: shown.born,
-            heard_at: shown.born,
-            address: dial.address,
-            timing: dial.timing,
-            pulse: dial.pulse,
-            open,
-            incoming,
-            pending: HashMap::new(),
-            order: VecDeque::new(),
-            outgoing: Vec::new(),
-            written: 0,
-        };
-        tokio::spawn(task.run());
-        Connection { requests, shown, alone }
-    }
-
-    pub(super) fn look(&self) -> Look {
-        let since = self.shown.head_since.load(Relaxed);
-        Look {
-            in_flight: self.shown.in_flight.load(Relaxed),
-            multiplexes: self.shown.multiplexes.load(Relaxed),
-            alone: self.alone,
-            head_since: (since != 0).then(|| (self.shown.born + Duration::from_micros(since - 1)).into_std()),
-        }
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.shown.closing.load(Relaxed) || self.requests.is_closed()
-    }
-
-    /// Takes a place; under the pool's lock, so that the bound holds.
-    pub(super) fn reserve(&self, now: Instant) -> Slot {
-        if self.shown.in_flight.fetch_add(1, Relaxed) == 0 {
-            self.shown.show_head(Some(now));
-        }
-        Slot(self.shown.clone())
-    }
-
-    /// Hands a question over; a task that is gone drops it, and the oneshot tells.
-    pub(super) fn send(&self, request: Request) {
-        if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
-            answer(request.reply, Err(Lost::Closed));
-        }
-    }
-}
-
-impl Shown {
-    fn show_head(&self, since: Option<Instant>) {
-        let micros = since.map_or(0, |since| since.saturating_duration_since(self.born).as_micros() as u64 + 1);
-        self.head_since.store(micros, Relaxed);
-    }
-}
-
-/// Counts the connection and holds its permit while the task lives, however it ends.
-struct Open {
-    metrics: Arc<Metrics>,
-    shown: Arc<Shown>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Open {
-    fn new(metrics: Arc<Metrics>, shown: Arc<Shown>, permit: OwnedSemaphorePermit) -> Self {
-        metrics.connection_opened();
-        Open { metrics, shown, _permit: permit }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.shown.closing.store(true, Relaxed);
-        self.metrics.connection_closed();
-    }
-}
 
 struct Pending {
     key: Key,
@@ -172,7 +32,7 @@ struct Pending {
     _slot: Slot,
 }
 
-struct Task {
+pub(super) struct Task {
     address: SocketAddr,
     timing: Arc<Timing>,
     pulse: Arc<Pulse>,
@@ -204,7 +64,32 @@ enum End {
 }
 
 impl Task {
-    async fn run(mut self) {
+    pub(super) fn new(
+        address: SocketAddr,
+        retire_at: Instant,
+        timing: Arc<Timing>,
+        pulse: Arc<Pulse>,
+        open: Open,
+        incoming: mpsc::UnboundedReceiver<Request>,
+    ) -> Self {
+        let born = open.shown.born;
+        Task {
+            address,
+            timing,
+            pulse,
+            open,
+            incoming,
+            pending: HashMap::new(),
+            order: VecDeque::new(),
+            outgoing: Vec::new(),
+            written: 0,
+            retire_at,
+            used_at: born,
+            heard_at: born,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
         let end = match timeout(self.timing.dial, TcpStream::connect(self.address)).await {
             Err(_) => End::Failed(FailureClass::DialTimeout),
             Ok(Err(error)) => End::Failed(FailureClass::of_io(&error, true)),
@@ -402,7 +287,7 @@ impl End {
 }
 
 /// Whoever asked may have gone: then nobody is to be told.
-fn answer(reply: oneshot::Sender<Result<Answer, Lost>>, outcome: Result<Answer, Lost>) {
+pub(super) fn answer(reply: oneshot::Sender<Result<Answer, Lost>>, outcome: Result<Answer, Lost>) {
     drop(reply.send(outcome));
 }
 
