@@ -19,7 +19,7 @@ const SILENCE_AFTER: Duration = Duration::from_secs(1);
 
 /// How an exchange ended, for all who wait for it.
 #[derive(Clone)]
-pub enum Settled {
+pub(super) enum Settled {
     /// The answer, and the TTL in seconds that the zone's profile allows it.
     Answer(Arc<Answer>, u32),
     /// Every attempt failed.

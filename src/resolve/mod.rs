@@ -20,10 +20,12 @@ pub use identity::Identity;
 pub use loop_guard::LoopGuard;
 pub use memory::Walk;
 
+use lookup::Settled;
+
 use crate::cache::Cache;
-use crate::coalesce::Inflight;
+use crate::coalesce::{Inflight, Limits};
 use crate::rules::Ruleset;
-use crate::upstream::Group;
+use crate::upstream::{FailureClass, Group};
 use crate::wire::OwnedQuery;
 
 /// TTL of a stale answer, in seconds (RFC 8767 §5.11 recommends 30).
@@ -72,19 +74,19 @@ pub struct Client {
 struct Core {
     snapshot: ArcSwap<Snapshot>,
     cache: Cache,
-    inflight: Inflight<lookup::Settled>,
+    inflight: Inflight<Settled>,
     identity: Identity,
     loop_guard: LoopGuard,
     counters: Counters,
 }
 
 impl Resolver {
-    /// Joins the rooms. `workers`: how many indices `answer_now` and `answer_later` will be called with.
-    pub fn new(snapshot: Snapshot, cache: Cache, inflight: Inflight<lookup::Settled>, identity: Identity, workers: usize) -> Self {
+    /// Joins the rooms. `workers`: how many indices [`Resolver::answer`] and [`Resolver::look_up`] will be called with.
+    pub fn new(snapshot: Snapshot, cache: Cache, limits: Limits, identity: Identity, workers: usize) -> Self {
         Self(Arc::new(Core {
             snapshot: ArcSwap::from_pointee(snapshot),
             cache,
-            inflight,
+            inflight: Inflight::new(limits, Settled::Failure(FailureClass::Abandoned.into())),
             identity,
             loop_guard: LoopGuard::default(),
             counters: Counters::new(workers),
@@ -99,6 +101,11 @@ impl Resolver {
     /// The configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
+    }
+
+    /// Queries that wait for an upstream now, and questions being asked now.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.0.inflight.waiting(), self.0.inflight.questions())
     }
 
     /// The cache, for its sizes.
