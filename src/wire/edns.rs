@@ -1,11 +1,19 @@
 //! EDNS(0), hop by hop: never cached, never forwarded (RFC 6891 §6.1.1).
 
-use super::header::u16_at;
+use super::header::{Rcode, u16_at};
+use super::question::PAYLOAD;
+use super::record::OPT;
+use super::reply::Form;
 
 const NSID: u16 = 3;
 const CLIENT_SUBNET: u16 = 8;
 const COOKIE: u16 = 10;
 const TCP_KEEPALIVE: u16 = 11;
+const EXTENDED_ERROR: u16 = 15;
+
+/// Octets of an OPT without options (RFC 6891 §6.1.2), and of an option before its value.
+const FIXED: usize = 11;
+const OPTION_HEAD: usize = 4;
 
 /// What the client's OPT said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,87 @@ impl Edns {
             options = options.get(4 + length..)?;
         }
         Some(edns)
+    }
+}
+
+/// The OPT of a reply: there is one if the query had one (RFC 6891 §6.1.1).
+pub(super) struct Opt<'a> {
+    /// The client's; `None`: nothing is written.
+    edns: Option<Edns>,
+    rcode: Rcode,
+    nsid: &'a [u8],
+    keepalive: Option<u16>,
+    ede: Option<Ede>,
+}
+
+impl<'a> Opt<'a> {
+    pub(super) fn new(edns: Option<Edns>, rcode: Rcode, form: &Form<'a>) -> Self {
+        let asked = |wants: fn(&Edns) -> bool| edns.as_ref().is_some_and(wants);
+        Self {
+            edns,
+            rcode,
+            nsid: if asked(|edns| edns.nsid) { form.nsid } else { &[] },
+            keepalive: form.keepalive.filter(|_| asked(|edns| edns.keepalive)),
+            ede: form.ede,
+        }
+    }
+
+    /// Leaves out the extended error.
+    pub(super) fn drop_ede(&mut self) {
+        self.ede = None;
+    }
+
+    /// Leaves out what does not fit into `room` octets: the extended error, then the NSID.
+    pub(super) fn shrink(&mut self, room: usize) {
+        if self.len() > room {
+            self.ede = None;
+        }
+        if self.len() > room {
+            self.nsid = &[];
+        }
+    }
+
+    /// Records in the additional section.
+    pub(super) fn count(&self) -> usize {
+        usize::from(self.edns.is_some())
+    }
+
+    /// Octets.
+    pub(super) fn len(&self) -> usize {
+        if self.edns.is_some() { FIXED + self.options_len() } else { 0 }
+    }
+
+    fn options_len(&self) -> usize {
+        let nsid = if self.nsid.is_empty() { 0 } else { OPTION_HEAD + self.nsid.len() };
+        let numbers = usize::from(self.keepalive.is_some()) + usize::from(self.ede.is_some());
+        nsid + numbers * (OPTION_HEAD + 2)
+    }
+
+    /// Writes all of it to the start of `out`, which must hold it, and returns the octets. The version is 0, flags but DO are clear (RFC 6891 §6.1.4).
+    pub(super) fn write(&self, out: &mut [u8]) -> usize {
+        let Some(edns) = self.edns else { return 0 };
+        let [size_high, size_low] = PAYLOAD.to_be_bytes();
+        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+        let [length_high, length_low] = (self.options_len() as u16).to_be_bytes();
+        let fixed = [0, 0, OPT as u8, size_high, size_low, (self.rcode.0 >> 4) as u8, 0, dnssec_ok, 0, length_high, length_low];
+        out[..FIXED].copy_from_slice(&fixed);
+        let mut at = FIXED;
+        let mut put = |code: u16, value: &[u8]| {
+            out[at..at + 2].copy_from_slice(&code.to_be_bytes());
+            out[at + 2..at + OPTION_HEAD].copy_from_slice(&(value.len() as u16).to_be_bytes());
+            out[at + OPTION_HEAD..at + OPTION_HEAD + value.len()].copy_from_slice(value);
+            at += OPTION_HEAD + value.len();
+        };
+        if !self.nsid.is_empty() {
+            put(NSID, self.nsid);
+        }
+        if let Some(timeout) = self.keepalive {
+            put(TCP_KEEPALIVE, &timeout.to_be_bytes());
+        }
+        if let Some(ede) = self.ede {
+            put(EXTENDED_ERROR, &(ede as u16).to_be_bytes());
+        }
+        at
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Image<'a> {
         u16_at(self.0, self.message().len() + 2 * index).map(usize::from)
     }
 
-    /// Where the record at `index` ends; with `index` of the first record minus one, that is where the records begin.
+    /// Where the record at `index` ends.
     pub(super) fn record_end(&self, index: usize) -> Option<usize> {
         let ttl = self.ttl_offset(index)?;
         Some(ttl + 6 + usize::from(u16_at(self.0, ttl + 4)?))

@@ -10,8 +10,8 @@ use super::name::FoldedName;
 /// QTYPE ANY (RFC 8482).
 pub(super) const ANY: u16 = 255;
 
-/// The payload size we offer upstream (RFC 9715 §3, DNS flag day 2020).
-const PAYLOAD: u16 = 1232;
+/// The payload size we offer, to clients and upstream (RFC 9715 §3, DNS flag day 2020).
+pub(super) const PAYLOAD: u16 = 1232;
 
 /// Everything that tells one cached answer from another: folded qname, qtype, qclass, DO and CD (RFC 4035 §3.2, RFC 6840 §5.9).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

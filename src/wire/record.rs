@@ -22,8 +22,6 @@ const SOA_NUMBERS: usize = 20;
 /// One record: offsets into its message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
-    /// Where the owner name starts.
-    pub(super) start: usize,
     /// TYPE.
     pub(super) rtype: u16,
     /// CLASS (of OPT: the payload size).
@@ -43,7 +41,6 @@ impl Record {
     pub(super) fn read(message: &[u8], at: usize) -> Option<Self> {
         let name_end = check_name(message, at)?;
         let record = Self {
-            start: at,
             rtype: u16_at(message, name_end)?,
             class: u16_at(message, name_end + 2)?,
             ttl: u32_at(message, name_end + 4)?,
