@@ -1,9 +1,27 @@
 //! What may be decided before any lookup: suffix rules, built-in local names, and which upstream group a zone goes to.
+//!
+//! Rules, zones and built-in names share one table of suffixes, and the longest that matches wins: a rule reaches down to the next
+//! zone or rule that is configured below it. At the same name a rule goes before a zone, and both before what is built in.
+
+mod config;
+mod forward_zone;
+mod local_zone;
+mod suffix;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 
-use crate::cache::Profile;
+pub use config::{Config, RuleAnswer, RuleConfig, ZoneConfig};
+pub use forward_zone::Zone;
+
 use crate::wire::{FoldedName, Name};
+use forward_zone::ForwardZones;
+use local_zone::LocalZone;
+use suffix::SuffixMap;
+
+/// CLASS IN (RFC 1035 §3.2.4).
+const IN: u16 = 1;
 
 /// What happens to a name.
 pub enum Decision<'a> {
@@ -19,6 +37,7 @@ pub enum Decision<'a> {
 }
 
 /// What a rule answers.
+#[derive(Debug, PartialEq, Eq)]
 pub enum LocalContent<'a> {
     /// NXDOMAIN; the SOA's owner is the last `zone` octets of the qname.
     NxDomain {
@@ -30,39 +49,81 @@ pub enum LocalContent<'a> {
         /// As above.
         zone: u8,
     },
-    /// Addresses of the family asked; never empty.
+    /// Addresses, at least one of the family asked; ANY gets all (RFC 8482 §4.1 lets a server choose, and these are few).
     Addresses {
-        /// In the configured order.
+        /// In the configured order, both families.
         all: &'a [IpAddr],
     },
 }
 
-/// A zone and where its misses go.
-#[derive(Clone, Debug)]
-pub struct Zone {
-    /// The zone's apex.
-    pub name: Name,
-    /// How its answers age.
-    pub profile: Profile,
-    /// Cluster lane (pipelined) or elastic lane.
-    pub cluster: bool,
-    /// Index of the upstream group.
-    pub group: usize,
-    /// See [`crate::cache::Epochs::zone`].
-    pub epoch: u32,
+/// An immutable snapshot; a reload swaps it whole.
+pub struct Ruleset {
+    suffixes: SuffixMap<Apex>,
+    locals: Vec<LocalZone>,
+    zones: ForwardZones,
+    rules: usize,
 }
 
-/// An immutable snapshot; a reload swaps it whole.
-pub struct Ruleset {}
+/// What begins at a name: indices of a local zone and of a forward zone.
+#[derive(Default)]
+struct Apex {
+    local: Option<u32>,
+    zone: Option<u32>,
+}
 
 impl Ruleset {
-    /// The longest matching suffix wins among rules, then among zones; rules before zones. Never allocates.
-    pub fn decide(&self, _name: &FoldedName, _qtype: u16, _qclass: u16) -> Decision<'_> {
-        unimplemented!()
+    /// `groups`: the upstream groups' names in the order of the snapshot, number 0 the default; `changed`: those of them whose servers
+    /// differ from what `previous` was made for. Of two rules for one suffix, or two zones of one name, the last counts. A zone whose
+    /// group is not among `groups` has no upstream.
+    pub fn new(config: &Config, groups: &[&str], changed: &[&str], previous: Option<&Self>) -> Self {
+        let zones = ForwardZones::new(config, groups, changed, previous.map(|previous| &previous.zones));
+        let mut ruleset = Self { suffixes: SuffixMap::default(), locals: Vec::new(), zones, rules: config.rules.len() };
+        for (index, zone) in ruleset.zones.all().iter().enumerate() {
+            // The root zone is where every search ends: no need to look for it.
+            if zone.name.as_wire().len() > 1 {
+                ruleset.suffixes.entry(&zone.name).zone = Some(index as u32);
+            }
+        }
+        for rule in &config.rules {
+            ruleset.add_local(&rule.suffix, rule.answer.clone());
+        }
+        for (name, answer) in local_zone::built_in() {
+            let apex = ruleset.suffixes.entry(&name);
+            if apex.local.is_none() && apex.zone.is_none() {
+                ruleset.add_local(&name, answer);
+            }
+        }
+        ruleset
     }
 
-    /// The zone a name lies in.
-    pub fn zone(&self, _name: &FoldedName) -> &Zone {
-        unimplemented!()
+    fn add_local(&mut self, suffix: &Name, answer: RuleAnswer) {
+        self.suffixes.entry(suffix).local = Some(self.locals.len() as u32);
+        self.locals.push(LocalZone::new(suffix, answer));
+    }
+
+    /// The longest suffix wins; at the same name a rule before a zone. Rules are for class IN. Never allocates.
+    #[inline]
+    pub fn decide(&self, name: &FoldedName, qtype: u16, qclass: u16) -> Decision<'_> {
+        let found = self.suffixes.longest(name, |apex| match (apex.local, apex.zone) {
+            (Some(local), _) if qclass == IN => Some(self.locals[local as usize].decide(qtype)),
+            (_, Some(zone)) => Some(Decision::Forward(self.zones.at(zone))),
+            _ => None,
+        });
+        found.unwrap_or_else(|| Decision::Forward(self.zones.root()))
+    }
+
+    /// The zone a name lies in, whatever the rules say of it. Never allocates.
+    pub fn zone(&self, name: &FoldedName) -> &Zone {
+        self.suffixes.longest(name, |apex| apex.zone.map(|zone| self.zones.at(zone))).unwrap_or_else(|| self.zones.root())
+    }
+
+    /// All zones, built-in ones included, the root first.
+    pub fn zones(&self) -> &[Zone] {
+        self.zones.all()
+    }
+
+    /// How many rules are configured.
+    pub fn rule_count(&self) -> usize {
+        self.rules
     }
 }
