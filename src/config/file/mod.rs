@@ -1,0 +1,182 @@
+//! What the file says: every key it may have, what each means and within which bounds.
+
+mod queries;
+
+pub(super) use queries::DEFAULT_GROUP;
+
+use std::net::SocketAddr;
+
+use super::error::Mistake;
+use super::read::{Reader, Section};
+use super::tree::{self, Node};
+use super::value;
+use crate::telemetry::Format;
+use crate::upstream::GroupConfig;
+use crate::wire::Name;
+use crate::{cache, coalesce, rules};
+
+/// Octets a file may have: as many as a ConfigMap.
+pub(super) const MOST_OCTETS: usize = 1 << 20;
+
+/// Least and most data workers.
+pub(super) const WORKERS: (usize, usize) = (1, 64);
+
+/// Least and most of every limit.
+const LIMIT: (usize, usize) = (1, 1_000_000);
+
+/// The top keys.
+const KEYS: [&str; 9] = ["listen", "admin", "cache", "cluster_domain", "upstreams", "zones", "rules", "limits", "log"];
+const LIMITS: [&str; 5] = ["waiting_per_client", "waiting", "tcp_connections", "tcp_connections_per_client", "upstream_connections"];
+
+/// What a file says; `None` where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct File {
+    /// Addresses to answer DNS on; empty where none is given.
+    pub listen: Vec<SocketAddr>,
+    /// Data workers.
+    pub workers: Option<usize>,
+    /// Address of the admin server.
+    pub admin: Option<SocketAddr>,
+    /// Memory for answers.
+    pub cache: Option<cache::Config>,
+    /// Apex of the cluster's own zone.
+    pub cluster_domain: Option<Name>,
+    /// Upstream groups, in the file's order.
+    pub groups: Vec<GroupConfig>,
+    /// Zones, in the file's order.
+    pub zones: Vec<rules::ZoneConfig>,
+    /// Suffix rules, in the file's order.
+    pub rules: Vec<rules::RuleConfig>,
+    /// Bounds by number.
+    pub limits: FileLimits,
+    /// How a log line looks.
+    pub log_format: Option<Format>,
+    /// What is logged.
+    pub log_level: Option<String>,
+}
+
+/// What a file says about bounds by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Queries that wait for an upstream.
+    pub waiting: coalesce::Limits,
+    /// TCP connections of all clients.
+    pub tcp_connections: usize,
+    /// TCP connections of one client address.
+    pub tcp_connections_per_client: usize,
+    /// Connections to upstreams in the elastic lane.
+    pub upstream_connections: usize,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        Self {
+            waiting: coalesce::Limits::default(),
+            tcp_connections: 1024,
+            tcp_connections_per_client: 64,
+            upstream_connections: crate::upstream::Bounds::CONNECTIONS,
+        }
+    }
+}
+
+impl File {
+    /// Makes sense of a file's text.
+    ///
+    /// # Errors
+    /// The first mistake of form, or all of meaning.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let root = tree::parse(text).map_err(|mistake| vec![*mistake])?;
+        let mut reader = Reader::new(text);
+        let top = reader.section(&root, "", &KEYS);
+        let mut file = Self::default();
+        file.read_listen(&mut reader, &top);
+        file.read_places(&mut reader, &top);
+        file.read_limits(&mut reader, &top);
+        file.read_log(&mut reader, &top);
+        queries::read(&mut file, &mut reader, &top);
+        reader.finish(file)
+    }
+
+    fn read_listen(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("listen") else { return };
+        let section = reader.section(node, "listen", &["addresses", "workers"]);
+        self.workers = reader.optional(&section, "workers", |text| value::number(text, WORKERS.0, WORKERS.1));
+        let Some(addresses) = section.find("addresses") else { return };
+        let elements = reader.list(addresses, "addresses", "[\"0.0.0.0:53\", \"[::]:53\"]");
+        for element in elements {
+            let Some(address) = reader.scalar(element, value::address) else { continue };
+            if self.listen.contains(&address) && address.port() != 0 {
+                reader.wrong(element.place, format!("`{address}` is given twice; once is enough"));
+            }
+            self.listen.push(address);
+        }
+        if matches!(&addresses.value, tree::Value::List(nodes) if nodes.is_empty()) {
+            reader.wrong(addresses.place, "at least one address is needed to answer on; or leave `addresses` out");
+        }
+    }
+
+    fn read_places(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        if let Some(node) = top.find("admin") {
+            let section = reader.section(node, "admin", &["address"]);
+            self.admin = reader.optional(&section, "address", value::address);
+            if let (Some(address), Some(place)) = (self.admin, section.find("address"))
+                && self.listen.contains(&address)
+                && address.port() != 0
+            {
+                reader.wrong(place.place, format!("`{address}` is taken by `listen`; choose another port, such as 9253"));
+            }
+        }
+        if let Some(node) = top.find("cache") {
+            let section = reader.section(node, "cache", &["size"]);
+            let (least, most) = (cache::Config::MIN_CAPACITY, cache::Config::MAX_CAPACITY);
+            let capacity = reader.optional(&section, "size", |text| value::size(text, least, most));
+            self.cache = capacity.map(|capacity| cache::Config { capacity });
+        }
+        self.cluster_domain = reader.optional(top, "cluster_domain", name);
+    }
+
+    fn read_limits(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("limits") else { return };
+        let section = reader.section(node, "limits", &LIMITS);
+        let limits = &mut self.limits;
+        let targets = [
+            &mut limits.waiting.per_client,
+            &mut limits.waiting.total,
+            &mut limits.tcp_connections,
+            &mut limits.tcp_connections_per_client,
+            &mut limits.upstream_connections,
+        ];
+        for (key, target) in LIMITS.into_iter().zip(targets) {
+            if let Some(number) = reader.optional(&section, key, |text| value::number(text, LIMIT.0, LIMIT.1)) {
+                *target = number;
+            }
+        }
+    }
+
+    fn read_log(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("log") else { return };
+        let section = reader.section(node, "log", &["format", "level"]);
+        self.log_level = reader.optional(&section, "level", value::log_level);
+        self.log_format = reader.optional(&section, "format", |text| match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            other => Err(format!("`{other}` is no format{}", value::suggestion(other, &["text", "json"]))),
+        });
+    }
+}
+
+/// A domain name.
+fn name(text: &str) -> Result<Name, String> {
+    if let Some(rest) = text.strip_prefix("*.") {
+        return Err(format!("a suffix covers every name below it, without `*`; write `{rest}`"));
+    }
+    Name::parse(text).map_err(|error| error.to_string())
+}
+
+/// The node of a key, where it is a list.
+fn elements<'n>(reader: &mut Reader<'_>, top: &Section<'n>, key: &str, example: &str) -> &'n [Node] {
+    match top.find(key) {
+        Some(Node { value: tree::Value::Nothing, .. }) | None => &[],
+        Some(node) => reader.list(node, key, example),
+    }
+}

@@ -1,0 +1,170 @@
+//! The part of the file that decides about queries: upstream groups, zones, rules.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{File, elements, name};
+use crate::cache::Profile;
+use crate::config::read::{Reader, Section};
+use crate::config::tree::{Key, Node, Place, Value};
+use crate::config::value;
+use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
+use crate::upstream::{GroupConfig, Server, Timing};
+use crate::wire::Name;
+
+/// The group of every zone that names no other.
+pub(in crate::config) const DEFAULT_GROUP: &str = "default";
+
+/// Servers of one group.
+const MOST_SERVERS: usize = 64;
+/// Characters of a group's name, which becomes a label of metrics.
+const MOST_GROUP_NAME: usize = 63;
+/// The longest TTL that may be configured.
+const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
+/// TTL of a rule's addresses unless given, in seconds.
+const RULE_TTL: u32 = 60;
+
+const SERVERS_EXAMPLE: &str = "[\"tcp://10.96.0.20:53\"]";
+const ZONE_EXAMPLE: &str = "[{ name: corp.example, upstream: default }]";
+const RULE_EXAMPLE: &str = "[{ suffix: leak.example, answer: nxdomain }]";
+const ANSWERS: [&str; 2] = ["nxdomain", "nodata"];
+const ADDRESSES_EXAMPLE: &str = "{ a: [\"192.0.2.1\"], ttl: 60s }";
+
+pub(super) fn read(file: &mut File, reader: &mut Reader<'_>, top: &Section<'_>) {
+    let entries = top.find("upstreams").map_or(&[][..], |node| reader.entries(node, "upstreams", &[DEFAULT_GROUP]));
+    file.groups = entries.iter().filter_map(|(key, node)| read_group(reader, key, node)).collect();
+    // A group with a mistake of its own is known all the same.
+    let mut known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
+    if !known.contains(&DEFAULT_GROUP) {
+        known.push(DEFAULT_GROUP);
+    }
+    let mut seen = HashMap::new();
+    for node in elements(reader, top, "zones", ZONE_EXAMPLE) {
+        file.zones.extend(read_zone(reader, node, &known, &mut seen));
+    }
+    let mut seen = HashMap::new();
+    for node in elements(reader, top, "rules", RULE_EXAMPLE) {
+        file.rules.extend(read_rule(reader, node, &mut seen));
+    }
+}
+
+fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupConfig> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    if key.name.is_empty() || key.name.len() > MOST_GROUP_NAME || !key.name.chars().all(plain) {
+        let message = format!("`{}` cannot name a group; use letters, digits, `-`, `_` and `.`, at most {MOST_GROUP_NAME}", key.name);
+        reader.wrong(key.place, message);
+    }
+    if matches!(node.value, Value::List(_) | Value::Text(_)) {
+        reader.wrong(node.place, format!("a group is a section; write `{}: {{ servers: {SERVERS_EXAMPLE} }}`", key.name));
+        return None;
+    }
+    let section = reader.section(node, &key.name, &["servers"]);
+    let Some(list) = section.find("servers") else {
+        reader.wrong(key.place, format!("`{}` has no servers; write `servers: {SERVERS_EXAMPLE}`", key.name));
+        return None;
+    };
+    let servers = read_servers(reader, list);
+    Some(GroupConfig { name: key.name.clone(), servers, timing: Timing::default() })
+}
+
+fn read_servers(reader: &mut Reader<'_>, list: &Node) -> Vec<Server> {
+    let nodes = reader.list(list, "servers", SERVERS_EXAMPLE);
+    if matches!(list.value, Value::List(_)) && nodes.is_empty() {
+        reader.wrong(list.place, format!("at least one server is needed; write `servers: {SERVERS_EXAMPLE}`"));
+    }
+    if let Some(node) = nodes.get(MOST_SERVERS) {
+        reader.wrong(node.place, format!("a group has at most {MOST_SERVERS} servers; this is one more"));
+    }
+    let mut servers = Vec::new();
+    for node in nodes {
+        let Some(server) = reader.scalar(node, value::server) else { continue };
+        if servers.contains(&server) {
+            reader.wrong(node.place, "this server is given twice; once is enough");
+        }
+        servers.push(server);
+    }
+    servers
+}
+
+fn read_zone(reader: &mut Reader<'_>, node: &Node, groups: &[&str], seen: &mut HashMap<Name, Place>) -> Option<ZoneConfig> {
+    let section = reader.section(node, "zones", &["name", "upstream", "profile", "max_ttl", "max_negative_ttl"]);
+    let zone = reader.required((&section, node), ("name", "corp.example"), name);
+    let group = reader.optional(&section, "upstream", |text| match groups.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("no group `{text}` stands under `upstreams`{}", value::suggestion(text, groups))),
+    });
+    let cluster = reader.optional(&section, "profile", |text| match text {
+        "cluster" => Ok(true),
+        "external" => Ok(false),
+        other => Err(format!("`{other}` is no profile{}", value::suggestion(other, &["cluster", "external"]))),
+    });
+    let cluster = cluster.unwrap_or(false);
+    let mut profile = if cluster { Profile::CLUSTER } else { Profile::EXTERNAL };
+    for (key, cap) in [("max_ttl", &mut profile.max_ttl), ("max_negative_ttl", &mut profile.max_negative_ttl)] {
+        if let Some(ttl) = reader.optional(&section, key, |text| value::duration(text, Duration::from_secs(1), MOST_TTL)) {
+            *cap = ttl;
+        }
+    }
+    let zone = zone?;
+    note_twice(reader, section.find("name"), &zone, seen);
+    Some(ZoneConfig { name: zone, group: group.unwrap_or_else(|| DEFAULT_GROUP.to_owned()), cluster, profile })
+}
+
+fn read_rule(reader: &mut Reader<'_>, node: &Node, seen: &mut HashMap<Name, Place>) -> Option<RuleConfig> {
+    let section = reader.section(node, "rules", &["suffix", "answer"]);
+    let suffix = reader.required((&section, node), ("suffix", "leak.example"), name);
+    if let Some(suffix) = &suffix {
+        note_twice(reader, section.find("suffix"), suffix, seen);
+    }
+    let answer = reader.demand((&section, node), ("answer", ANSWERS[0])).and_then(|answer| read_answer(reader, answer));
+    Some(RuleConfig { suffix: suffix?, answer: answer? })
+}
+
+fn read_answer(reader: &mut Reader<'_>, node: &Node) -> Option<RuleAnswer> {
+    if !matches!(node.value, Value::Section(_)) {
+        return reader.scalar(node, |text| match text {
+            "nxdomain" => Ok(RuleAnswer::NxDomain),
+            "nodata" => Ok(RuleAnswer::NoData),
+            other if other.parse::<IpAddr>().is_ok() => Err(format!("an address stands in a list; write `answer: {ADDRESSES_EXAMPLE}`")),
+            other => match value::nearest(other, ANSWERS) {
+                Some(near) => Err(format!("`{other}` is no answer; did you mean `{near}`?")),
+                None => Err(format!("`{other}` is no answer; there is {} and `{ADDRESSES_EXAMPLE}`", value::list(&ANSWERS))),
+            },
+        });
+    }
+    let section = reader.section(node, "answer", &["a", "aaaa", "ttl"]);
+    let mut addresses = Vec::new();
+    for (key, wants_v4) in [("a", true), ("aaaa", false)] {
+        let Some(list) = section.find(key) else { continue };
+        for element in reader.list(list, key, if wants_v4 { "[\"192.0.2.1\"]" } else { "[\"2001:db8::1\"]" }) {
+            addresses.extend(reader.scalar(element, |text| rule_address(text, wants_v4)));
+        }
+    }
+    let none = |key| section.find(key).is_none_or(|list| matches!(&list.value, Value::List(nodes) if nodes.is_empty()));
+    if none("a") && none("aaaa") {
+        reader.wrong(node.place, format!("at least one address is needed; write `{ADDRESSES_EXAMPLE}`, or `nodata` for none"));
+    }
+    let ttl = reader.optional(&section, "ttl", |text| value::duration(text, Duration::ZERO, MOST_TTL));
+    let ttl = ttl.map_or(RULE_TTL, |ttl| u32::try_from(ttl.as_secs()).unwrap_or(RULE_TTL));
+    Some(RuleAnswer::Addresses { addresses, ttl })
+}
+
+fn rule_address(text: &str, wants_v4: bool) -> Result<IpAddr, String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) if address.is_ipv4() == wants_v4 => Ok(address),
+        Ok(_) if wants_v4 => Err(format!("`{text}` is an IPv6 address; it belongs under `aaaa`")),
+        Ok(_) => Err(format!("`{text}` is an IPv4 address; it belongs under `a`")),
+        Err(_) => Err(format!("`{text}` is no {} address", if wants_v4 { "IPv4" } else { "IPv6" })),
+    }
+}
+
+fn note_twice(reader: &mut Reader<'_>, node: Option<&Node>, name: &Name, seen: &mut HashMap<Name, Place>) {
+    let Some(place) = node.map(|node| node.place) else { return };
+    match seen.get(name) {
+        Some(first) => reader.wrong(place, format!("`{name}` is given twice; the first is in line {}", first.line)),
+        None => {
+            seen.insert(name.clone(), place);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Flags over environment over file over defaults.
+
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::{Environment, ServeArgs};
+use super::error::ConfigError;
+use super::file::{DEFAULT_GROUP, File, MOST_OCTETS};
+use super::{Config, Limits, Queries};
+use crate::lifecycle::Drain;
+use crate::telemetry::LogConfig;
+use crate::upstream::{GroupConfig, Server, Timing};
+use crate::wire::Name;
+use crate::{listen, rules, upstream};
+
+/// Where DNS is served by default.
+const DNS_PORT: u16 = 53;
+/// Where the admin server listens by default: the port that NodeLocal DNSCache uses.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9253);
+/// Data workers by default: DNS needs no more of a node.
+const MOST_DEFAULT_WORKERS: usize = 2;
+/// RFC 7766 §6.2.3: some seconds; what [`crate::resolve::KEEPALIVE`] promises.
+const TCP_IDLE: Duration = Duration::from_secs(10);
+/// What clusters are called unless somebody chose.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// Reads the file, if there is one, and lays the flags over it.
+///
+/// # Errors
+/// The file cannot be read or is wrong, flags contradict each other, or no upstream is known.
+pub fn load(args: &ServeArgs) -> Result<Config, ConfigError> {
+    let content = args.config.as_deref().map(read).transpose()?;
+    join(args, content.as_deref())
+}
+
+/// The file's content.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
+    let mut content = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(MOST_OCTETS as u64 + 1).read_to_end(&mut content)).map_err(|error| {
+        unreadable(match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::IsADirectory => "this is a directory; name the file in it".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        })
+    })?;
+    if content.len() > MOST_OCTETS {
+        return Err(unreadable("larger than 1 MiB, which is more than a ConfigMap holds".to_owned()));
+    }
+    Ok(content)
+}
+
+/// Makes sense of the content of the file that the flags name, and lays the flags over it.
+pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, ConfigError> {
+    let file = match (&args.config, content) {
+        (Some(path), Some(content)) => understand(path, content)?,
+        _ => File::default(),
+    };
+    let environment = &args.environment;
+    let cluster_domain = match args.cluster_domain.clone().or(file.cluster_domain) {
+        Some(name) => name,
+        None => Name::parse(CLUSTER_DOMAIN).map_err(|error| ConfigError::Usage(error.to_string()))?,
+    };
+    let config = Config {
+        listen: listen::Config {
+            addresses: first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment)),
+            workers: args.workers.or(file.workers).unwrap_or(environment.cores.clamp(1, MOST_DEFAULT_WORKERS)),
+            tcp_connections: file.limits.tcp_connections,
+            tcp_connections_per_client: file.limits.tcp_connections_per_client,
+            tcp_idle: TCP_IDLE,
+        },
+        admin: args.admin.or(file.admin).unwrap_or(ADMIN),
+        cache: file.cache.unwrap_or_default(),
+        limits: Limits { waiting: file.limits.waiting, upstream_connections: file.limits.upstream_connections },
+        queries: Queries {
+            groups: groups(args, file.groups)?,
+            rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() },
+        },
+        log: log(args, file.log_format, file.log_level),
+        drain: args.drain.map_or_else(Drain::default, Drain::at_least),
+        identity: environment.pod_name.clone().or_else(|| environment.host_name.clone()).unwrap_or_else(|| "doorstep".to_owned()),
+        cluster_domain,
+        source: args.config.clone(),
+        hash: content.map_or_else(|| "none".to_owned(), hash),
+    };
+    refuse_clashes(&config)?;
+    Ok(config)
+}
+
+pub(super) fn understand(path: &Path, content: &[u8]) -> Result<File, ConfigError> {
+    let text = std::str::from_utf8(content).map_err(|error| {
+        let line = content[..error.valid_up_to()].iter().filter(|octet| **octet == b'\n').count() + 1;
+        ConfigError::Unreadable { path: path.to_owned(), reason: format!("line {line} is not UTF-8; save the file as UTF-8") }
+    })?;
+    File::parse(text).map_err(|mistakes| ConfigError::Wrong { path: path.to_owned(), mistakes })
+}
+
+/// FNV-1a, 64 bits: the same on every node and in every release, so that people can compare.
+pub(super) fn hash(content: &[u8]) -> String {
+    let hash = content.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+fn first_given(candidates: [&Vec<SocketAddr>; 2]) -> Option<Vec<SocketAddr>> {
+    candidates.into_iter().find(|addresses| !addresses.is_empty()).cloned()
+}
+
+fn everywhere(environment: &Environment) -> Vec<SocketAddr> {
+    let v6 = environment.ipv6.then_some(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), DNS_PORT));
+    [SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), DNS_PORT)].into_iter().chain(v6).collect()
+}
+
+fn log(args: &ServeArgs, format: Option<crate::telemetry::Format>, level: Option<String>) -> LogConfig {
+    let defaults = LogConfig::default();
+    LogConfig {
+        format: args.log_format.map(Into::into).or(format).unwrap_or(defaults.format),
+        level: args.log_level.clone().or(level).unwrap_or(defaults.level),
+    }
+}
+
+/// All groups, `default` first.
+fn groups(args: &ServeArgs, mut groups: Vec<GroupConfig>) -> Result<Vec<GroupConfig>, ConfigError> {
+    let configured = groups.iter().position(|group| group.name == DEFAULT_GROUP).map(|index| groups.remove(index));
+    let default = match configured {
+        _ if !args.upstream.is_empty() => default_group(args.upstream.clone()),
+        Some(group) => group,
+        None => default_group(vec![upstream_of_environment(&args.environment)?]),
+    };
+    groups.insert(0, default);
+    Ok(groups)
+}
+
+fn default_group(servers: Vec<Server>) -> GroupConfig {
+    GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, timing: Timing::default() }
+}
+
+/// The Service `kube-dns-upstream`, as the kubelet tells it to every pod of its namespace.
+fn upstream_of_environment(environment: &Environment) -> Result<Server, ConfigError> {
+    let Some(host) = &environment.upstream_host else {
+        return Err(ConfigError::Usage(
+            "no upstream is known; give --upstream tcp://IP:53, or `upstreams: { default: { servers: [\"tcp://IP:53\"] } }` in the file, \
+             or run in the namespace of the Service kube-dns-upstream, whose address the kubelet then puts into \
+             KUBE_DNS_UPSTREAM_SERVICE_HOST"
+                .to_owned(),
+        ));
+    };
+    let ip = host.parse::<IpAddr>().map_err(|_| {
+        ConfigError::Usage(format!("KUBE_DNS_UPSTREAM_SERVICE_HOST is `{host}`, which is no address; unset it or give --upstream"))
+    })?;
+    let port = environment.upstream_port.as_deref().map_or(Ok(DNS_PORT), str::parse).map_err(|_| {
+        let port = environment.upstream_port.as_deref().unwrap_or_default();
+        ConfigError::Usage(format!("KUBE_DNS_UPSTREAM_SERVICE_PORT is `{port}`, which is no port; unset it or give --upstream"))
+    })?;
+    Ok(upstream::Server::Tcp(SocketAddr::new(ip, port)))
+}
+
+/// What neither the flags nor the file show alone.
+fn refuse_clashes(config: &Config) -> Result<(), ConfigError> {
+    let addresses = &config.listen.addresses;
+    let twice = addresses.iter().enumerate().find(|(index, address)| address.port() != 0 && addresses[..*index].contains(address));
+    if let Some((_, address)) = twice {
+        return Err(ConfigError::Usage(format!("--listen {address} is given twice; once is enough")));
+    }
+    if config.admin.port() != 0 && addresses.contains(&config.admin) {
+        let message = format!("DNS and the admin server both want {}; choose another port for --admin, such as 9253", config.admin);
+        return Err(ConfigError::Usage(message));
+    }
+    Ok(())
+}

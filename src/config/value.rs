@@ -1,0 +1,196 @@
+//! Texts of configuration to values, for flags and file alike. What is wrong is said in a sentence that names the cure.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::upstream::Server;
+
+/// Where DNS is served unless a port is given.
+const DNS_PORT: u16 = 53;
+
+/// Units of a size and what they stand for.
+const UNITS: [(&str, usize); 7] =
+    [("B", 1), ("KB", 1000), ("KiB", 1 << 10), ("MB", 1_000_000), ("MiB", 1 << 20), ("GB", 1_000_000_000), ("GiB", 1 << 30)];
+
+/// Levels of the log, the last part of a directive.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// The candidate a mistyped word most likely stands for.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = word.to_lowercase();
+    let (distance, candidate) = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= (candidate.len() / 3).max(1)).then_some(candidate)
+}
+
+/// `; did you mean …?` where there is something near, else what there is.
+pub(super) fn suggestion<'a>(word: &str, candidates: &[&'a str]) -> String {
+    match nearest(word, candidates.iter().copied()) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None if candidates.is_empty() => String::new(),
+        None => format!("; there is {}", list(candidates)),
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// `IP:PORT` to listen on; port 0 stands for a free one.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Err(format!("`{text}` has no port; write `{}`", SocketAddr::new(ip, DNS_PORT)));
+    }
+    if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
+        return Err(format!("`{text}` has no address; write `0.0.0.0:{port}` or `[::]:{port}`"));
+    }
+    if let Some(rest) = text.split_once("://").map(|(_, rest)| rest) {
+        return Err(format!("`{text}` is a URL; here an address and a port are enough: `{rest}`"));
+    }
+    Err(match text.rsplit_once(':') {
+        Some((host, port)) if host.parse::<IpAddr>().is_ok() || host.starts_with('[') => wrong_port_or_brackets(text, host, port),
+        Some((host, _)) if looks_like_name(host) => {
+            format!("`{host}` is a name; an address of this machine is needed, such as `127.0.0.1:53` or `0.0.0.0:53`")
+        }
+        _ => format!("`{text}` is no address with a port; write it like `0.0.0.0:53` or `[::]:53`"),
+    })
+}
+
+fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
+    let inner = host.trim_start_matches('[').trim_end_matches(']');
+    if inner.parse::<Ipv6Addr>().is_ok() && !host.starts_with('[') {
+        return format!("an IPv6 address stands in brackets: `[{inner}]:{port}`");
+    }
+    match inner.parse::<IpAddr>() {
+        Ok(_) => format!("`{port}` is no port; ports go from 0 to 65535"),
+        Err(_) => format!("`{text}` is no address with a port; write it like `0.0.0.0:53` or `[::]:53`"),
+    }
+}
+
+/// `tcp://IP[:PORT]` or `udp://IP[:PORT]`.
+pub(super) fn server(text: &str) -> Result<Server, String> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(format!("`{text}` does not say how to ask; write `tcp://{text}`, or `udp://{text}`"));
+    };
+    let kind: fn(SocketAddr) -> Server = match scheme {
+        "tcp" => Server::Tcp,
+        "udp" => Server::Udp,
+        "tls" | "quic" | "https" => {
+            return Err(format!("`{scheme}://` is not in this release, which asks over `tcp://` and `udp://`"));
+        }
+        _ => return Err(format!("`{scheme}://` is not known{}", suggestion(scheme, &["tcp", "udp"]))),
+    };
+    let address = server_address(scheme, rest)?;
+    if address.port() == 0 {
+        return Err(format!("nobody answers at port 0; DNS is at 53: `{scheme}://{}`", SocketAddr::new(address.ip(), DNS_PORT)));
+    }
+    if address.ip().is_unspecified() || address.ip().is_multicast() {
+        return Err(format!("`{}` is no server's address; write the address that the server has", address.ip()));
+    }
+    Ok(kind(address))
+}
+
+fn server_address(scheme: &str, text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return match ip {
+            IpAddr::V4(_) => Ok(SocketAddr::new(ip, DNS_PORT)),
+            IpAddr::V6(_) => Err(format!("an IPv6 address stands in brackets: `{scheme}://[{ip}]:{DNS_PORT}`")),
+        };
+    }
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(ip) = bracketed.and_then(|inner| inner.parse::<Ipv6Addr>().ok()) {
+        return Ok(SocketAddr::new(ip.into(), DNS_PORT));
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let ip = host.trim_start_matches('[').trim_end_matches(']');
+    if ip.parse::<IpAddr>().is_ok() {
+        return Err(format!("`{port}` is no port; ports go from 1 to 65535, DNS is at {DNS_PORT}"));
+    }
+    if looks_like_name(host) {
+        return Err(format!(
+            "`{host}` is a name; an address is needed, because a name would have to be resolved before doorstep can resolve anything"
+        ));
+    }
+    Err(format!("`{text}` is no address; write `{scheme}://10.96.0.20:53`"))
+}
+
+fn looks_like_name(host: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
+    host.bytes().all(plain) && host.bytes().any(|octet| octet.is_ascii_alphabetic())
+}
+
+/// A time with its unit, within `least` and `most`.
+pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    if text.parse::<f64>().is_ok() {
+        return Err(format!("`{text}` has no unit; write `{text}s` for seconds"));
+    }
+    let duration = humantime::parse_duration(text).map_err(|_| format!("`{text}` is no time; write it like `500ms`, `30s` or `5m`"))?;
+    let show = humantime::format_duration;
+    if duration < least || duration > most {
+        return Err(format!("`{text}` is out of range; it goes from {} to {}", show(least), show(most)));
+    }
+    Ok(duration)
+}
+
+/// A number of octets with its unit, within `least` and `most`.
+pub(super) fn size(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
+    let (number, unit) = (&text[..digits], text[digits..].trim());
+    let Ok(number) = number.parse::<usize>() else {
+        return Err(format!("`{text}` is no size; write a whole number and a unit, like `32MiB`"));
+    };
+    if unit.is_empty() {
+        return Err(format!("`{text}` has no unit; write `{}`", with_unit(number)));
+    }
+    let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+        let units = UNITS.map(|(name, _)| name);
+        return Err(match unit {
+            "Ki" | "Mi" | "Gi" => format!("`{unit}` is no unit here; write `{number}{unit}B`"),
+            _ => format!("`{unit}` is no unit of size{}", suggestion(unit, &units)),
+        });
+    };
+    match number.checked_mul(*factor) {
+        Some(octets) if (least..=most).contains(&octets) => Ok(octets),
+        _ => Err(format!("`{text}` is out of range; it goes from {} to {}", with_unit(least), with_unit(most))),
+    }
+}
+
+/// In the largest binary unit that leaves no rest.
+pub(super) fn with_unit(octets: usize) -> String {
+    let (unit, factor) = UNITS.iter().rev().find(|(_, factor)| factor.is_power_of_two() && octets % factor == 0).unwrap_or(&UNITS[0]);
+    format!("{}{unit}", octets / factor)
+}
+
+/// A whole number within `least` and `most`.
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ if text.parse::<f64>().is_ok() => Err(format!("`{text}` is out of range; it is a whole number from {least} to {most}")),
+        _ => Err(format!("`{text}` is no whole number")),
+    }
+}
+
+/// A level, or directives such as `info,doorstep::upstream=debug`.
+pub(super) fn log_level(text: &str) -> Result<String, String> {
+    for directive in text.split(',') {
+        let level = directive.rsplit('=').next().unwrap_or(directive).trim();
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(format!("`{level}` is no level{}", suggestion(level, &LEVELS)));
+        }
+    }
+    Ok(text.to_owned())
+}
