@@ -63,7 +63,7 @@ struct Cli {
 enum Command {
     /// Answer DNS until told to stop (also without this word)
     #[command(after_help = EXAMPLE)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Read a configuration file and name the line, the column and the cure of each mistake
     Check(CheckArgs),
     /// See it work on one machine: no cluster, nothing to install
@@ -205,7 +205,6 @@ fn variable(name: &str) -> Option<String> {
 
 /// Reads argv and the environment. `--help` and `--version` print and exit with 0; wrong usage says what is wrong, with the nearest
 /// right spelling, and exits with 64.
-#[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
 pub fn parse() -> Invocation {
     match parse_from(std::env::args_os(), Environment::read()) {
         Ok(invocation) => invocation,
@@ -225,7 +224,7 @@ pub(super) fn parse_from(
     let serve = |args: ServeArgs| Invocation::Serve(Box::new(ServeArgs { environment, ..args }));
     Ok(match cli.command {
         None => serve(cli.serve),
-        Some(Command::Serve(args)) => serve(args),
+        Some(Command::Serve(args)) => serve(*args),
         Some(Command::Check(args)) => Invocation::Check(args),
         Some(Command::Demo(args)) => Invocation::Demo(args),
     })

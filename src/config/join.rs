@@ -7,36 +7,40 @@ use std::time::Duration;
 
 use super::args::{Environment, ServeArgs};
 use super::error::ConfigError;
-use super::file::{DEFAULT_GROUP, File, MOST_OCTETS};
-use super::{Config, Limits, Queries};
+use super::file::{ADMIN, DEFAULT_GROUP, File, MOST_OCTETS};
+use super::{Config, Limits, Queries, value};
 use crate::lifecycle::Drain;
 use crate::telemetry::LogConfig;
 use crate::upstream::{GroupConfig, Server, Timing};
-use crate::wire::Name;
 use crate::{listen, rules, upstream};
 
 /// Where DNS is served by default.
 const DNS_PORT: u16 = 53;
-/// Where the admin server listens by default: the port that NodeLocal DNSCache uses.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9253);
 /// Data workers by default: DNS needs no more of a node.
 const MOST_DEFAULT_WORKERS: usize = 2;
 /// RFC 7766 §6.2.3: some seconds; what [`crate::resolve::KEEPALIVE`] promises.
 const TCP_IDLE: Duration = Duration::from_secs(10);
-/// What clusters are called unless somebody chose.
-const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Reads the file, if there is one, and lays the flags over it.
 ///
 /// # Errors
 /// The file cannot be read or is wrong, flags contradict each other, or no upstream is known.
 pub fn load(args: &ServeArgs) -> Result<Config, ConfigError> {
-    let content = args.config.as_deref().map(read).transpose()?;
+    let content = args.config.as_deref().map(content).transpose()?;
     join(args, content.as_deref())
 }
 
+/// Reads a file for its own sake, and names its content as [`Config::hash`] does.
+///
+/// # Errors
+/// The file cannot be read or is wrong.
+pub fn read(path: &Path) -> Result<(File, String), ConfigError> {
+    let content = content(path)?;
+    Ok((understand(path, &content)?, hash(&content)))
+}
+
 /// The file's content.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+pub(super) fn content(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
     let mut content = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(MOST_OCTETS as u64 + 1).read_to_end(&mut content)).map_err(|error| {
@@ -59,10 +63,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
         _ => File::default(),
     };
     let environment = &args.environment;
-    let cluster_domain = match args.cluster_domain.clone().or(file.cluster_domain) {
-        Some(name) => name,
-        None => Name::parse(CLUSTER_DOMAIN).map_err(|error| ConfigError::Usage(error.to_string()))?,
-    };
+    let cluster_domain = args.cluster_domain.clone().unwrap_or_else(|| file.cluster_domain());
     let config = Config {
         listen: listen::Config {
             addresses: first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment)),
@@ -159,13 +160,14 @@ fn upstream_of_environment(environment: &Environment) -> Result<Server, ConfigEr
 /// What neither the flags nor the file show alone.
 fn refuse_clashes(config: &Config) -> Result<(), ConfigError> {
     let addresses = &config.listen.addresses;
-    let twice = addresses.iter().enumerate().find(|(index, address)| address.port() != 0 && addresses[..*index].contains(address));
-    if let Some((_, address)) = twice {
-        return Err(ConfigError::Usage(format!("--listen {address} is given twice; once is enough")));
-    }
-    if config.admin.port() != 0 && addresses.contains(&config.admin) {
-        let message = format!("DNS and the admin server both want {}; choose another port for --admin, such as 9253", config.admin);
-        return Err(ConfigError::Usage(message));
+    for (index, address) in addresses.iter().enumerate() {
+        if let Some(other) = addresses[..index].iter().find(|other| value::overlap(*address, **other)) {
+            return Err(ConfigError::Usage(format!("--listen {address} is covered by {other} already; leave one out")));
+        }
+        if value::overlap(*address, config.admin) {
+            let message = format!("DNS at {address} and the admin server at {} are in each other's way; choose another port", config.admin);
+            return Err(ConfigError::Usage(message));
+        }
     }
     Ok(())
 }

@@ -9,6 +9,8 @@ mod file;
 mod join;
 mod read;
 mod reload;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod value;
 
@@ -20,7 +22,7 @@ use crate::{cache, coalesce, lifecycle, listen, rules, telemetry, upstream};
 
 pub use error::{ConfigError, Mistake};
 pub use file::{File, FileLimits};
-pub use join::load;
+pub use join::{load, read};
 pub use reload::{Look, Reload};
 
 /// Everything that may be set, one part a room.

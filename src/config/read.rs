@@ -10,9 +10,11 @@ pub(super) struct Reader<'a> {
     mistakes: Vec<Mistake>,
 }
 
-/// A section whose keys are all known.
+/// A section's known keys.
 pub(super) struct Section<'n> {
     entries: &'n [(Key, Node)],
+    /// Something in it is misspelt or is no section: what is missing may be just that.
+    doubtful: bool,
 }
 
 impl<'n> Section<'n> {
@@ -44,6 +46,7 @@ impl<'a> Reader<'a> {
 
     /// A section with these keys and no others; nothing at all is an empty one. `name` is the section's, for messages.
     pub(super) fn section<'n>(&mut self, node: &'n Node, name: &str, known: &[&str]) -> Section<'n> {
+        let before = self.mistakes.len();
         let entries = self.entries(node, name, known);
         for (key, _) in entries {
             if !known.contains(&key.name.as_str()) {
@@ -51,7 +54,7 @@ impl<'a> Reader<'a> {
                 self.wrong(key.place, format!("`{}` is no key{of}{}", key.name, value::suggestion(&key.name, known)));
             }
         }
-        Section { entries }
+        Section { entries, doubtful: self.mistakes.len() > before }
     }
 
     /// The entries of a section whose keys are free. `example`: keys it may have, for messages.
@@ -93,22 +96,11 @@ impl<'a> Reader<'a> {
         section.find(key).and_then(|node| self.scalar(node, parse))
     }
 
-    /// The value of a key that must be there, understood by `parse`.
-    pub(super) fn required<T>(
-        &mut self,
-        within: (&Section<'_>, &Node),
-        key: (&str, &str),
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        self.demand(within, key).and_then(|node| self.scalar(node, parse))
-    }
-
-    /// The node of a key that must be there; `owner` is where it is missing, `example` what it could be.
-    pub(super) fn demand<'n>(&mut self, (section, owner): (&Section<'n>, &Node), (key, example): (&str, &str)) -> Option<&'n Node> {
+    /// The node of a key that must be there; `place` is where it is missing, `example` what it could be.
+    pub(super) fn demand<'n>(&mut self, section: &Section<'n>, place: Place, key: &str, example: &str) -> Option<&'n Node> {
         let found = section.find(key);
-        // A value that is no section has been noted already.
-        if found.is_none() && matches!(owner.value, Value::Section(_)) {
-            self.wrong(owner.place, format!("`{key}` is missing; write it like `{key}: {example}`"));
+        if found.is_none() && !section.doubtful {
+            self.wrong(place, format!("`{key}` is missing; write it like `{key}: {example}`"));
         }
         found
     }

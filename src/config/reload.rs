@@ -44,7 +44,7 @@ impl Reload {
     /// Looks at the file: on a timer. A ConfigMap's new content comes by a swapped symbolic link, which every look follows.
     pub fn look(&mut self) -> Look {
         let Some(path) = self.args.config.clone() else { return Look::Unchanged };
-        self.weigh(join::read(&path))
+        self.weigh(join::content(&path))
     }
 
     /// Looks at the file as if for the first time: at SIGHUP, where a person waits for an answer.

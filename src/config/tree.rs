@@ -4,9 +4,12 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter, Spanned};
+use serde_saphyr::{Error, Location, MessageFormatter, Spanned, UserMessageFormatter};
 
 use super::error::Mistake;
+
+/// What aliases may stand for, all together, counted in the parser's events: a few lines could stand for more than memory holds.
+const MOST_REPLAYED: usize = 10_000;
 
 /// Where something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,12 +63,26 @@ pub(super) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
         return Ok(Node { place: Place { line: 1, column: 1, width: 1 }, value: Value::Nothing });
     }
     // YAML 1.1 takes `no` and `off` for flags; here they are words.
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MOST_REPLAYED },
+    };
     serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options).map(Node::from).map_err(|error| {
         let place = error.location().map_or(Place { line: 1, column: 1, width: 1 }, Place::from);
-        let message = DefaultMessageFormatter.format_message(error.without_snippet()).into_owned();
-        Box::new(mistake(text, place, message))
+        Box::new(mistake(text, place, say(&error)))
     })
+}
+
+/// The parser's words, but for what it would say to programmers.
+fn say(error: &Error) -> String {
+    match error.without_snippet() {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` is given twice; once is enough"),
+        Error::MultipleDocuments { .. } => "a second document begins here; the file is one document, without `---` in its midst".to_owned(),
+        Error::AliasError { error, .. } => say(error),
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => "this is too large when its aliases are written out".to_owned(),
+        other => format!("this is no YAML: {}", UserMessageFormatter.format_message(other)),
+    }
 }
 
 /// A mistake at a place of `text`.

@@ -18,15 +18,18 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// The candidate a mistyped word most likely stands for.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
-    let (distance, candidate) = candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
-        .min_by_key(|(distance, _)| *distance)?;
+    let distance = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let begun = folded.len().min(candidate.len()) >= 3 && (folded.starts_with(&candidate) || candidate.starts_with(&folded));
+        if begun { 1 } else { strsim::damerau_levenshtein(&folded, &candidate) }
+    };
+    let (distance, candidate) =
+        candidates.into_iter().map(|candidate| (distance(candidate), candidate)).min_by_key(|(distance, _)| *distance)?;
     (distance <= (candidate.len() / 3).max(1)).then_some(candidate)
 }
 
 /// `; did you mean …?` where there is something near, else what there is.
-pub(super) fn suggestion<'a>(word: &str, candidates: &[&'a str]) -> String {
+pub(super) fn suggestion(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(near) => format!("; did you mean `{near}`?"),
         None if candidates.is_empty() => String::new(),
@@ -52,7 +55,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return Err(format!("`{text}` has no port; write `{}`", SocketAddr::new(ip, DNS_PORT)));
     }
-    if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
+    if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")).and_then(|port| port.parse::<u16>().ok()) {
         return Err(format!("`{text}` has no address; write `0.0.0.0:{port}` or `[::]:{port}`"));
     }
     if let Some(rest) = text.split_once("://").map(|(_, rest)| rest) {
@@ -65,6 +68,12 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         }
         _ => format!("`{text}` is no address with a port; write it like `0.0.0.0:53` or `[::]:53`"),
     })
+}
+
+/// Whether one socket stands in the other's way: the same port, and the same address or all of them. IPv6 sockets take no IPv4.
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && (all || one.ip() == other.ip())
 }
 
 fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
@@ -148,9 +157,9 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
 
 /// A number of octets with its unit, within `least` and `most`.
 pub(super) fn size(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let digits = text.len() - text.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
-    let (number, unit) = (&text[..digits], text[digits..].trim());
-    let Ok(number) = number.parse::<usize>() else {
+    let letters = text.find(|letter: char| letter.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(letters);
+    let Ok(number) = number.trim().parse::<usize>() else {
         return Err(format!("`{text}` is no size; write a whole number and a unit, like `32MiB`"));
     };
     if unit.is_empty() {
@@ -171,7 +180,8 @@ pub(super) fn size(text: &str, least: usize, most: usize) -> Result<usize, Strin
 
 /// In the largest binary unit that leaves no rest.
 pub(super) fn with_unit(octets: usize) -> String {
-    let (unit, factor) = UNITS.iter().rev().find(|(_, factor)| factor.is_power_of_two() && octets % factor == 0).unwrap_or(&UNITS[0]);
+    let (unit, factor) =
+        UNITS.iter().rev().find(|(_, factor)| factor.is_power_of_two() && octets.is_multiple_of(*factor)).unwrap_or(&UNITS[0]);
     format!("{}{unit}", octets / factor)
 }
 

@@ -4,7 +4,7 @@ mod queries;
 
 pub(super) use queries::DEFAULT_GROUP;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::error::Mistake;
 use super::read::{Reader, Section};
@@ -20,6 +20,12 @@ pub(super) const MOST_OCTETS: usize = 1 << 20;
 
 /// Least and most data workers.
 pub(super) const WORKERS: (usize, usize) = (1, 64);
+
+/// Where the admin server listens by default: the port that NodeLocal DNSCache uses.
+pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9253);
+
+/// What clusters are called unless somebody chose.
+const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Least and most of every limit.
 const LIMIT: (usize, usize) = (1, 1_000_000);
@@ -89,42 +95,24 @@ impl File {
         let mut reader = Reader::new(text);
         let top = reader.section(&root, "", &KEYS);
         let mut file = Self::default();
-        file.read_listen(&mut reader, &top);
         file.read_places(&mut reader, &top);
+        file.read_listen(&mut reader, &top);
         file.read_limits(&mut reader, &top);
         file.read_log(&mut reader, &top);
         queries::read(&mut file, &mut reader, &top);
         reader.finish(file)
     }
 
-    fn read_listen(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
-        let Some(node) = top.find("listen") else { return };
-        let section = reader.section(node, "listen", &["addresses", "workers"]);
-        self.workers = reader.optional(&section, "workers", |text| value::number(text, WORKERS.0, WORKERS.1));
-        let Some(addresses) = section.find("addresses") else { return };
-        let elements = reader.list(addresses, "addresses", "[\"0.0.0.0:53\", \"[::]:53\"]");
-        for element in elements {
-            let Some(address) = reader.scalar(element, value::address) else { continue };
-            if self.listen.contains(&address) && address.port() != 0 {
-                reader.wrong(element.place, format!("`{address}` is given twice; once is enough"));
-            }
-            self.listen.push(address);
-        }
-        if matches!(&addresses.value, tree::Value::List(nodes) if nodes.is_empty()) {
-            reader.wrong(addresses.place, "at least one address is needed to answer on; or leave `addresses` out");
-        }
+    /// Apex of the cluster's own zone, unless a flag says otherwise.
+    pub(super) fn cluster_domain(&self) -> Name {
+        let default = || Name::parse(CLUSTER_DOMAIN).expect("two plain labels are a domain name");
+        self.cluster_domain.clone().unwrap_or_else(default)
     }
 
     fn read_places(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         if let Some(node) = top.find("admin") {
             let section = reader.section(node, "admin", &["address"]);
             self.admin = reader.optional(&section, "address", value::address);
-            if let (Some(address), Some(place)) = (self.admin, section.find("address"))
-                && self.listen.contains(&address)
-                && address.port() != 0
-            {
-                reader.wrong(place.place, format!("`{address}` is taken by `listen`; choose another port, such as 9253"));
-            }
         }
         if let Some(node) = top.find("cache") {
             let section = reader.section(node, "cache", &["size"]);
@@ -133,6 +121,28 @@ impl File {
             self.cache = capacity.map(|capacity| cache::Config { capacity });
         }
         self.cluster_domain = reader.optional(top, "cluster_domain", name);
+    }
+
+    fn read_listen(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("listen") else { return };
+        let section = reader.section(node, "listen", &["addresses", "workers"]);
+        self.workers = reader.optional(&section, "workers", |text| value::number(text, WORKERS.0, WORKERS.1));
+        let Some(addresses) = section.find("addresses") else { return };
+        let admin = self.admin.unwrap_or(ADMIN);
+        let elements = reader.list(addresses, "addresses", "[\"0.0.0.0:53\", \"[::]:53\"]");
+        for element in elements {
+            let Some(address) = reader.scalar(element, value::address) else { continue };
+            if let Some(other) = self.listen.iter().find(|other| value::overlap(address, **other)) {
+                reader.wrong(element.place, format!("`{address}` is covered by `{other}` already; leave one out"));
+            }
+            if value::overlap(address, admin) {
+                reader.wrong(element.place, format!("`{address}` is where the admin server listens; choose another port for one of them"));
+            }
+            self.listen.push(address);
+        }
+        if matches!(&addresses.value, tree::Value::List(nodes) if nodes.is_empty()) {
+            reader.wrong(addresses.place, "at least one address is needed to answer on; or leave `addresses` out");
+        }
     }
 
     fn read_limits(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {

@@ -26,8 +26,8 @@ const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
 const RULE_TTL: u32 = 60;
 
 const SERVERS_EXAMPLE: &str = "[\"tcp://10.96.0.20:53\"]";
-const ZONE_EXAMPLE: &str = "[{ name: corp.example, upstream: default }]";
-const RULE_EXAMPLE: &str = "[{ suffix: leak.example, answer: nxdomain }]";
+const ZONES_EXAMPLE: &str = "[{ name: corp.example, upstream: default }]";
+const RULES_EXAMPLE: &str = "[{ suffix: leak.example, answer: nxdomain }]";
 const ANSWERS: [&str; 2] = ["nxdomain", "nodata"];
 const ADDRESSES_EXAMPLE: &str = "{ a: [\"192.0.2.1\"], ttl: 60s }";
 
@@ -39,13 +39,22 @@ pub(super) fn read(file: &mut File, reader: &mut Reader<'_>, top: &Section<'_>) 
     if !known.contains(&DEFAULT_GROUP) {
         known.push(DEFAULT_GROUP);
     }
-    let mut seen = HashMap::new();
-    for node in elements(reader, top, "zones", ZONE_EXAMPLE) {
-        file.zones.extend(read_zone(reader, node, &known, &mut seen));
+    let mut zones = HashMap::new();
+    for node in elements(reader, top, "zones", ZONES_EXAMPLE) {
+        file.zones.extend(read_zone(reader, node, &known, &mut zones));
     }
-    let mut seen = HashMap::new();
-    for node in elements(reader, top, "rules", RULE_EXAMPLE) {
-        file.rules.extend(read_rule(reader, node, &mut seen));
+    let mut rules = HashMap::new();
+    for node in elements(reader, top, "rules", RULES_EXAMPLE) {
+        file.rules.extend(read_rule(reader, node, &mut rules));
+    }
+    let cluster_domain = file.cluster_domain();
+    for (suffix, place) in &rules {
+        if let Some(zone) = zones.get(suffix) {
+            reader.wrong(*place, format!("`{suffix}` is a zone too (line {}), which this would hide; leave one out", zone.line));
+        }
+        if *suffix == cluster_domain {
+            reader.wrong(*place, format!("`{suffix}` is the cluster's own zone: no Service would be found; name what is meant below it"));
+        }
     }
 }
 
@@ -55,16 +64,10 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
         let message = format!("`{}` cannot name a group; use letters, digits, `-`, `_` and `.`, at most {MOST_GROUP_NAME}", key.name);
         reader.wrong(key.place, message);
     }
-    if matches!(node.value, Value::List(_) | Value::Text(_)) {
-        reader.wrong(node.place, format!("a group is a section; write `{}: {{ servers: {SERVERS_EXAMPLE} }}`", key.name));
-        return None;
-    }
+    refuse_scalar(reader, node, &format!("{}: {{ servers: {SERVERS_EXAMPLE} }}", key.name))?;
     let section = reader.section(node, &key.name, &["servers"]);
-    let Some(list) = section.find("servers") else {
-        reader.wrong(key.place, format!("`{}` has no servers; write `servers: {SERVERS_EXAMPLE}`", key.name));
-        return None;
-    };
-    let servers = read_servers(reader, list);
+    let servers = reader.demand(&section, key.place, "servers", SERVERS_EXAMPLE)?;
+    let servers = read_servers(reader, servers);
     Some(GroupConfig { name: key.name.clone(), servers, timing: Timing::default() })
 }
 
@@ -88,8 +91,9 @@ fn read_servers(reader: &mut Reader<'_>, list: &Node) -> Vec<Server> {
 }
 
 fn read_zone(reader: &mut Reader<'_>, node: &Node, groups: &[&str], seen: &mut HashMap<Name, Place>) -> Option<ZoneConfig> {
+    refuse_scalar(reader, node, "{ name: corp.example, upstream: default }")?;
     let section = reader.section(node, "zones", &["name", "upstream", "profile", "max_ttl", "max_negative_ttl"]);
-    let zone = reader.required((&section, node), ("name", "corp.example"), name);
+    let zone = reader.demand(&section, node.place, "name", "corp.example").and_then(|node| reader.scalar(node, name));
     let group = reader.optional(&section, "upstream", |text| match groups.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("no group `{text}` stands under `upstreams`{}", value::suggestion(text, groups))),
@@ -112,12 +116,13 @@ fn read_zone(reader: &mut Reader<'_>, node: &Node, groups: &[&str], seen: &mut H
 }
 
 fn read_rule(reader: &mut Reader<'_>, node: &Node, seen: &mut HashMap<Name, Place>) -> Option<RuleConfig> {
+    refuse_scalar(reader, node, "{ suffix: leak.example, answer: nxdomain }")?;
     let section = reader.section(node, "rules", &["suffix", "answer"]);
-    let suffix = reader.required((&section, node), ("suffix", "leak.example"), name);
+    let suffix = reader.demand(&section, node.place, "suffix", "leak.example").and_then(|node| reader.scalar(node, name));
     if let Some(suffix) = &suffix {
         note_twice(reader, section.find("suffix"), suffix, seen);
     }
-    let answer = reader.demand((&section, node), ("answer", ANSWERS[0])).and_then(|answer| read_answer(reader, answer));
+    let answer = reader.demand(&section, node.place, "answer", ANSWERS[0]).and_then(|answer| read_answer(reader, answer));
     Some(RuleConfig { suffix: suffix?, answer: answer? })
 }
 
@@ -157,6 +162,15 @@ fn rule_address(text: &str, wants_v4: bool) -> Result<IpAddr, String> {
         Ok(_) => Err(format!("`{text}` is an IPv4 address; it belongs under `a`")),
         Err(_) => Err(format!("`{text}` is no {} address", if wants_v4 { "IPv4" } else { "IPv6" })),
     }
+}
+
+/// `None` where a value stands that cannot have keys; `example` is what should.
+fn refuse_scalar(reader: &mut Reader<'_>, node: &Node, example: &str) -> Option<()> {
+    if matches!(node.value, Value::Section(_) | Value::Nothing) {
+        return Some(());
+    }
+    reader.wrong(node.place, format!("keys are expected here; write `{example}`"));
+    None
 }
 
 fn note_twice(reader: &mut Reader<'_>, node: Option<&Node>, name: &Name, seen: &mut HashMap<Name, Place>) {

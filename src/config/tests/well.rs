@@ -1,0 +1,123 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{args, join};
+use crate::cache::Profile;
+use crate::config::args::Environment;
+use crate::config::{File, FileLimits};
+use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
+use crate::telemetry::Format;
+use crate::upstream::Server;
+use crate::wire::Name;
+
+const README: &str = include_str!("../../../README.md");
+
+/// The first YAML block of README.
+fn example() -> &'static str {
+    README.split_once("```yaml\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+#[test]
+fn the_example_in_readme_means_what_it_says() {
+    let config = join(&args(), example()).unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!(config.listen.addresses, ["0.0.0.0:53".parse().unwrap(), "[::]:53".parse().unwrap()]);
+    assert_eq!((config.listen.workers, config.listen.tcp_connections, config.listen.tcp_connections_per_client), (2, 1024, 64));
+    assert_eq!(config.admin, "0.0.0.0:9253".parse().unwrap());
+    assert_eq!(config.cache.capacity, 32 << 20);
+    assert_eq!((config.limits.waiting.per_client, config.limits.waiting.total, config.limits.upstream_connections), (1000, 10_000, 64));
+    assert_eq!((config.log.format, config.log.level.as_str()), (Format::Text, "info"));
+    let groups = &config.queries.groups;
+    assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["default", "vpc"]);
+    assert_eq!(groups[1].servers, [Server::Udp("169.254.169.253:53".parse().unwrap())]);
+    let corp = ZoneConfig { name: name("corp.example"), group: "vpc".to_owned(), cluster: false, profile: Profile::EXTERNAL };
+    assert_eq!(config.queries.rules.zones, [corp]);
+    let addresses: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+    let rule = |suffix, answer| RuleConfig { suffix: name(suffix), answer };
+    let rules = [
+        rule("leak.example", RuleAnswer::NxDomain),
+        rule("quiet.example", RuleAnswer::NoData),
+        rule("static.example", RuleAnswer::Addresses { addresses, ttl: 60 }),
+    ];
+    assert_eq!(config.queries.rules.rules, rules);
+}
+
+#[test]
+fn the_limits_in_readme_are_the_defaults() {
+    assert_eq!(File::parse(example()).unwrap().limits, FileLimits::default());
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    for empty in ["", "# nothing\n\n", "---\n", "{}", "listen:\nzones:\nrules:\nupstreams:\nlog:\n"] {
+        let config = join(&args(), empty).unwrap_or_else(|error| panic!("{empty:?}: {error:#}"));
+        assert_eq!(config.listen.addresses, ["0.0.0.0:53".parse().unwrap(), "[::]:53".parse().unwrap()]);
+        assert_eq!((config.listen.workers, config.listen.tcp_idle), (2, Duration::from_secs(10)));
+        assert_eq!(config.admin, "0.0.0.0:9253".parse().unwrap());
+        assert_eq!(config.cache.capacity, 32 << 20);
+        assert_eq!(config.cluster_domain, name("cluster.local"));
+        assert_eq!(config.queries.groups[0].servers, [Server::Tcp("10.96.0.20:53".parse().unwrap())]);
+        assert_eq!(config.drain, crate::lifecycle::Drain::default());
+        assert_eq!(config.identity, "doorstep-x7k2p");
+    }
+}
+
+#[test]
+fn one_core_gets_one_worker_and_no_ipv6_no_ipv6_socket() {
+    let mut args = args();
+    args.environment = Environment { ipv6: false, cores: 1, pod_name: None, ..args.environment };
+    let config = join(&args, "").unwrap();
+    assert_eq!(config.listen.workers, 1);
+    assert_eq!(config.listen.addresses, ["0.0.0.0:53".parse().unwrap()]);
+    assert_eq!(config.identity, "node-1");
+}
+
+#[test]
+fn the_default_group_comes_first_wherever_it_stands() {
+    let text = "upstreams:\n  a: { servers: [\"udp://192.0.2.1\"] }\n  default: { servers: [\"tcp://[2001:db8::53]\"] }";
+    let groups = join(&args(), text).unwrap().queries.groups;
+    assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["default", "a"]);
+    assert_eq!(groups[0].servers, [Server::Tcp("[2001:db8::53]:53".parse().unwrap())]);
+}
+
+#[test]
+fn a_zone_may_change_the_caps_of_its_profile() {
+    let text = "zones: [{ name: corp.example, profile: cluster, max_ttl: 10s, max_negative_ttl: 1s }, { name: ., max_ttl: 5m }]";
+    let zones = File::parse(text).unwrap().zones;
+    let (second, seconds) = (Duration::from_secs(1), Duration::from_secs);
+    assert_eq!(zones[0].profile, Profile { max_ttl: seconds(10), max_negative_ttl: second, ..Profile::CLUSTER });
+    assert_eq!((zones[0].cluster, zones[0].group.as_str()), (true, "default"));
+    assert_eq!(zones[1].profile, Profile { max_ttl: seconds(300), ..Profile::EXTERNAL });
+}
+
+#[test]
+fn sizes_have_decimal_and_binary_units() {
+    for (text, octets) in [("32MiB", 32 << 20), ("64MB", 64_000_000), ("1 GiB", 1 << 30), ("2000KB", 2_000_000), ("2097152B", 2 << 20)] {
+        let file = File::parse(&format!("cache: {{ size: {text} }}")).unwrap();
+        assert_eq!(file.cache.unwrap().capacity, octets, "{text}");
+    }
+}
+
+#[test]
+fn words_that_old_yaml_takes_for_flags_are_names_here() {
+    let zones = File::parse("zones: [{ name: no }, { name: on }]").unwrap().zones;
+    assert_eq!(zones[0].name, name("no"));
+}
+
+#[test]
+fn anchors_and_aliases_mean_what_they_mean_in_yaml() {
+    let text = "upstreams:\n  default: &one { servers: [\"tcp://192.0.2.1\"] }\n  other: *one";
+    let groups = File::parse(text).unwrap().groups;
+    assert_eq!(groups[0].servers, groups[1].servers);
+}
+
+#[test]
+fn the_hash_names_the_content() {
+    let of = |text| join(&args(), text).unwrap().hash;
+    assert_eq!(of("log: {}"), of("log: {}"));
+    assert_ne!(of("log: {}"), of("log: {} "));
+    assert_eq!(of("").len(), 16);
+}
