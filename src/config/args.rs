@@ -17,9 +17,7 @@ use crate::wire::Name;
 /// Wrong usage, as `sysexits.h` has it.
 const USAGE: i32 = 64;
 
-const ABOUT: &str = "A node-local DNS cache for Kubernetes clusters that run Cilium";
-
-const LONG_ABOUT: &str = "\
+const ABOUT: &str = "\
 A node-local DNS cache for Kubernetes clusters that run Cilium.
 
 It answers the node's DNS queries from memory and asks the cluster's CoreDNS, over TCP, for what it does not know. It needs no \
@@ -29,6 +27,9 @@ const EXAMPLE: &str = "\
 Example:
   doorstep --listen 127.0.0.1:5300 --upstream tcp://10.96.0.20:53 --admin 127.0.0.1:9253
   dig @127.0.0.1 -p 5300 kubernetes.default.svc.cluster.local
+
+Each of these flags is a variable of the environment too: DOORSTEP_UPSTREAM for --upstream, several values with commas between.
+A flag overrides the variable, the variable the file, the file the default.
 
 Exit codes:
   0   well
@@ -51,7 +52,7 @@ pub enum Invocation {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "doorstep", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLE, args_conflicts_with_subcommands = true)]
+#[command(name = "doorstep", version, about = ABOUT, after_help = EXAMPLE, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -74,34 +75,41 @@ enum Command {
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeArgs {
     /// Configuration file (YAML); read again when its content changes
-    #[arg(long, value_name = "FILE", env = "DOORSTEP_CONFIG", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "DOORSTEP_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
     /// Address to answer DNS on, UDP and TCP; may be given several times [default: 0.0.0.0:53 and, where there is IPv6, [::]:53]
-    #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_LISTEN", value_delimiter = ',', hide_env_values = true)]
+    #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_LISTEN", value_delimiter = ',', hide_env = true)]
     pub listen: Vec<SocketAddr>,
     /// Server to ask, tcp://IP:PORT or udp://IP:PORT; may be given several times [default: Service kube-dns-upstream]
-    #[arg(long, value_name = "URL", value_parser = value::server, env = "DOORSTEP_UPSTREAM", value_delimiter = ',', hide_env_values = true)]
+    #[arg(long, value_name = "URL", value_parser = value::server, env = "DOORSTEP_UPSTREAM", value_delimiter = ',', hide_env = true)]
     pub upstream: Vec<Server>,
     /// Address of /livez, /readyz, /status and /metrics [default: 0.0.0.0:9253]
-    #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_ADMIN", hide_env_values = true)]
+    #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_ADMIN", hide_env = true)]
     pub admin: Option<SocketAddr>,
     /// Threads that answer, 1 to 64 [default: the cores there are, at most 2]
-    #[arg(long, value_name = "N", value_parser = workers, env = "DOORSTEP_WORKERS", hide_env_values = true)]
+    #[arg(long, value_name = "N", value_parser = workers, env = "DOORSTEP_WORKERS", hide_env = true)]
     pub workers: Option<usize>,
     /// What to do in the cluster; there is no Kubernetes side in this release yet, so both mean off
-    #[arg(long, value_name = "MODE", default_value = "auto", env = "DOORSTEP_KUBERNETES", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "auto|off",
+        default_value = "auto",
+        hide_possible_values = true,
+        env = "DOORSTEP_KUBERNETES",
+        hide_env = true
+    )]
     pub kubernetes: Kubernetes,
     /// The cluster's own zone [default: cluster.local]
-    #[arg(long, value_name = "NAME", value_parser = cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env_values = true)]
+    #[arg(long, value_name = "NAME", value_parser = cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
     pub cluster_domain: Option<Name>,
     /// After SIGTERM, answer on for at least this long, at most 25s [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = drain, env = "DOORSTEP_DRAIN", hide_env_values = true)]
+    #[arg(long, value_name = "DURATION", value_parser = drain, env = "DOORSTEP_DRAIN", hide_env = true)]
     pub drain: Option<Duration>,
     /// How a log line looks [default: text]
-    #[arg(long, value_name = "FORMAT", value_enum, env = "DOORSTEP_LOG_FORMAT", hide_env_values = true)]
+    #[arg(long, value_name = "text|json", value_enum, hide_possible_values = true, env = "DOORSTEP_LOG_FORMAT", hide_env = true)]
     pub log_format: Option<LogFormat>,
     /// error, warn, info, debug or trace, or directives such as info,doorstep::upstream=debug [default: info]
-    #[arg(long, value_name = "LEVEL", value_parser = value::log_level, env = "DOORSTEP_LOG_LEVEL", hide_env_values = true)]
+    #[arg(long, value_name = "LEVEL", value_parser = value::log_level, env = "DOORSTEP_LOG_LEVEL", hide_env = true)]
     pub log_level: Option<String>,
     /// What the process finds around itself.
     #[clap(skip)]
@@ -115,7 +123,7 @@ pub struct CheckArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// For people or for scripts
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     pub output: Output,
 }
 

@@ -115,6 +115,18 @@ fn anchors_and_aliases_mean_what_they_mean_in_yaml() {
 }
 
 #[test]
+fn no_slip_of_the_finger_breaks_the_reader() {
+    let (text, slips) = (example(), ["", "é", "\t", "\n", ":", "{", "\"", "&", "*", "- ", "9"]);
+    for ((at, letter), slip) in text.char_indices().zip(slips.iter().cycle()) {
+        let wrong = format!("{}{slip}{}", &text[..at], &text[at + letter.len_utf8()..]);
+        for mistake in File::parse(&wrong).err().unwrap_or_default() {
+            let line = wrong.lines().nth(mistake.line - 1).unwrap_or_default().chars().count();
+            assert!(mistake.column + mistake.width <= line + 2, "{mistake:#}\n{wrong}");
+        }
+    }
+}
+
+#[test]
 fn the_hash_names_the_content() {
     let of = |text| join(&args(), text).unwrap().hash;
     assert_eq!(of("log: {}"), of("log: {}"));
