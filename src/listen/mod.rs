@@ -1,13 +1,23 @@
 //! Sockets and nothing else: datagrams and streams in, replies out. What a reply says is decided behind [`Respond`].
 
 pub mod batch;
+mod bind;
+mod connection;
+mod counters;
+mod seats;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod udp;
+mod workers;
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::lifecycle::Supervisor;
+pub use bind::{BindError, Sockets, bind};
+pub use counters::{Counters, Snapshot};
+pub use workers::Listeners;
 
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,56 +77,8 @@ pub struct Config {
     pub tcp_idle: Duration,
 }
 
-/// Sockets bound and not yet served.
-pub struct Sockets {}
-
-/// An address could not be bound.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({transport}): {source}")]
-pub struct BindError {
-    /// Which.
-    pub address: SocketAddr,
-    /// `UDP` or `TCP`.
-    pub transport: &'static str,
-    /// Why.
-    pub source: io::Error,
-}
-
-/// Binds every address, for every worker.
-///
-/// # Errors
-/// The first address that cannot be had.
-pub fn bind(_config: &Config) -> Result<Sockets, BindError> {
-    unimplemented!()
-}
-
-impl Sockets {
-    /// The addresses, with the ports that were given for port 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        unimplemented!()
-    }
-
-    /// Starts the workers' threads. Each loop ticks for `supervisor`, reports its deaths there and starts again on its own socket.
-    ///
-    /// # Errors
-    /// What the operating system says against a thread or a runtime.
-    pub fn serve<R: Respond + Clone>(self, _respond: R, _supervisor: &Supervisor) -> io::Result<Listeners> {
-        unimplemented!()
-    }
-}
-
-/// Running workers.
-pub struct Listeners {}
-
-impl Listeners {
-    /// Messages received since the start, over all workers and transports: a drain looks whether it still grows.
-    pub fn received(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Ends: no new TCP connections, those open are shut down cleanly (FIN, then read to EOF for at most 1 s), the sockets last. Blocks
-    /// for about 2 s at most.
-    pub fn close(self) {
-        unimplemented!()
-    }
+/// The clock, read once a batch.
+#[expect(clippy::disallowed_methods, reason = "the listeners read the clock for those who answer")]
+fn now() -> Instant {
+    Instant::now()
 }
