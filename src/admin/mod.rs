@@ -16,8 +16,6 @@ use crate::telemetry::Registry;
 
 /// Where the answers come from.
 pub struct Sources {
-    /// Why the process should not be restarted is not asked; why it should: the reasons, none if it lives.
-    pub ailments: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// What is still missing until queries should come; none when ready.
     pub pending: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// The state as JSON.
@@ -36,7 +34,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub async fn serve(listener: TcpListener, sources: Sources, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
     let router = Router::new()
         .route("/", get(|| async { "doorstep: /livez /readyz /status /metrics\n" }))
-        .route("/livez", get(live))
+        // Whoever is asked here lives; a data worker that hangs ends the process by itself.
+        .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
@@ -44,19 +43,12 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: impl Future<Ou
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
-async fn live(State(sources): State<Arc<Sources>>) -> Response {
-    verdict(&(sources.ailments)(), "alive\n")
-}
-
 async fn ready(State(sources): State<Arc<Sources>>) -> Response {
-    verdict(&(sources.pending)(), "ready\n")
-}
-
-fn verdict(reasons: &[String], well: &'static str) -> Response {
-    if reasons.is_empty() {
-        return (StatusCode::OK, well).into_response();
+    let pending = (sources.pending)();
+    if pending.is_empty() {
+        return (StatusCode::OK, "ready\n").into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, pending.join("\n") + "\n").into_response()
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {

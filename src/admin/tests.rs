@@ -21,7 +21,6 @@ async fn readiness_names_what_is_missing_and_each_page_says_its_type() {
     let is_ready = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&is_ready);
     let sources = Sources {
-        ailments: Box::new(Vec::new),
         pending: Box::new(move || if seen.load(Relaxed) { Vec::new() } else { vec!["upstream: not asked yet".to_owned()] }),
         status: Box::new(|| serde_json::json!({ "version": "1" })),
         registry: Registry::default(),

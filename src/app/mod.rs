@@ -1,6 +1,16 @@
-//! The composition root: the only place that sees both sides.
+//! The composition root: the only room that sees both sides. It takes the configuration apart, hands each part on, and holds the one
+//! order of shutdown.
 
+mod control;
+mod groups;
 mod metrics;
 mod probe;
 mod readiness;
+mod reload;
 mod respond;
+mod start;
+mod status;
+mod watchdog;
+
+pub use start::{App, StartError, start};
+pub use watchdog::watch;

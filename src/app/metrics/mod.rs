@@ -1,7 +1,12 @@
 //! The rooms' counts under the names operators know: those of node-cache and CoreDNS where the meaning is the same, `doorstep_` for the rest.
 
+mod upstream;
+
+use super::groups::Groups;
+use super::reload::Reloads;
+use crate::lifecycle::{Readiness, Supervisor};
 use crate::resolve::{Outcome, Resolver};
-use crate::telemetry::{Metric, Value};
+use crate::telemetry::{Metric, Registry, Value};
 
 use Outcome::{
     BadVers, Coalesced, FormErr, HitFailure, HitNoData, HitNxDomain, HitPositive, HitRefused, Identity, MissFailure, MissNoData,
@@ -36,8 +41,30 @@ const NO_ERROR: &[Outcome] =
 const NX_DOMAIN: &[Outcome] = &[HitNxDomain, StaleNxDomain, RescuedNxDomain, RuleNxDomain, MissNxDomain];
 const SERV_FAIL: &[Outcome] = &[HitFailure, MissFailure, Overload];
 
+/// The page's sources.
+pub(super) fn registry(
+    resolver: &Resolver,
+    groups: &Groups,
+    readiness: &Readiness,
+    supervisor: &Supervisor,
+    reloads: &Reloads,
+) -> Registry {
+    let mut registry = Registry::default();
+    let of = resolver.clone();
+    registry.register(move || of_queries(&of));
+    let of = resolver.clone();
+    registry.register(move || of_cache(&of));
+    let of = groups.clone();
+    registry.register(move || upstream::of_groups(&of.metrics()));
+    let (readiness, supervisor) = (readiness.clone(), supervisor.clone());
+    registry.register(move || of_process(&readiness, &supervisor));
+    let of = reloads.clone();
+    registry.register(move || of.metrics());
+    registry
+}
+
 /// What the resolver counted.
-pub(super) fn of_queries(resolver: &Resolver) -> Vec<Metric> {
+fn of_queries(resolver: &Resolver) -> Vec<Metric> {
     let counters = resolver.counters();
     let total = |outcomes: &[Outcome]| Value::Counter(counters.total(outcomes));
     let named = |rows: &[(&str, &[Outcome])]| -> Vec<(String, Value)> {
@@ -75,12 +102,13 @@ pub(super) fn of_queries(resolver: &Resolver) -> Vec<Metric> {
         Metric::plain("doorstep_rule_answers", "Queries answered by a rule or a built-in name", total(&[RuleNoError, RuleNxDomain])),
         Metric::plain("doorstep_coalesced", "Queries that joined an exchange already under way", total(&[Coalesced])),
         Metric::plain("doorstep_retransmissions", "Queries dropped because the same one was waiting already", total(&[Retransmission])),
+        Metric::plain("doorstep_waiting", "Queries waiting for an upstream now", Value::Gauge(resolver.waiting().0 as u64)),
         Metric::plain("doorstep_overload", "Queries refused because too many were waiting", total(&[Overload])),
     ]
 }
 
 /// What the cache holds.
-pub(super) fn of_cache(resolver: &Resolver) -> Vec<Metric> {
+fn of_cache(resolver: &Resolver) -> Vec<Metric> {
     let stats = resolver.cache().stats();
     let pair = |success, denial| [("success".to_owned(), success), ("denial".to_owned(), denial)];
     vec![
@@ -98,5 +126,23 @@ pub(super) fn of_cache(resolver: &Resolver) -> Vec<Metric> {
         ),
         Metric::plain("doorstep_cache_bytes", "Bytes the cache takes, index included", Value::Gauge(stats.bytes)),
         Metric::plain("doorstep_cache_capacity_bytes", "Bytes the cache may take", Value::Gauge(stats.capacity)),
+    ]
+}
+
+/// What the process knows of itself.
+fn of_process(readiness: &Readiness, supervisor: &Supervisor) -> Vec<Metric> {
+    vec![
+        Metric::by(
+            "doorstep_build_info",
+            "1; the version is in the label",
+            "version",
+            [(env!("CARGO_PKG_VERSION").to_owned(), Value::Gauge(1))],
+        ),
+        Metric::plain("doorstep_ready", "1: queries should come", Value::Gauge(readiness.is_ready().into())),
+        Metric::plain(
+            "doorstep_worker_deaths",
+            "Panics of worker loops, each started again on its socket",
+            Value::Counter(supervisor.deaths()),
+        ),
     ]
 }

@@ -1,0 +1,131 @@
+//! The control thread: health pages, readiness, reload, signals, and the one order of shutdown. It never answers a query.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::groups::Groups;
+use super::readiness::{self, Gate};
+use super::reload::{self, Reloads};
+use crate::admin::{self, Sources};
+use crate::config::Reload;
+use crate::lifecycle::{Drain, Latch};
+use crate::listen::Listeners;
+use crate::resolve::Resolver;
+
+/// Between two looks at whether queries still come, while draining.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// How long requests to the health pages may hold up the end.
+const ADMIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Everything the control thread holds.
+pub(super) struct Control {
+    pub(super) admin: std::net::TcpListener,
+    pub(super) sources: Sources,
+    pub(super) gate: Gate,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) domain: String,
+    pub(super) resolver: Resolver,
+    pub(super) listeners: Listeners,
+    pub(super) reload: Option<(Reload, Groups, Reloads)>,
+    pub(super) drain: Drain,
+    /// Held from the moment the process is told to stop.
+    pub(super) serving: Latch,
+}
+
+/// The signals that concern us, caught from the moment this is made.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Must be called inside the control thread's runtime.
+    pub(super) fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+impl Control {
+    /// Runs until told to stop, then shuts down in order.
+    pub(super) async fn run(self, signals: Signals) -> ExitCode {
+        let Signals { terminate, interrupt, hang_up } = signals;
+        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+        let admin = match TcpListener::from_std(self.admin) {
+            Ok(listener) => tokio::spawn(admin::serve(listener, self.sources, async move { drop(admin_stopped.await) })),
+            Err(error) => {
+                tracing::error!(%error, "cannot serve the health pages");
+                return ExitCode::FAILURE;
+            }
+        };
+        tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
+        match self.reload {
+            Some((file, groups, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, groups, self.resolver, reloads))),
+            None => drop(tokio::spawn(ignore(hang_up))),
+        }
+        let mut stop = Stop { terminate, interrupt };
+        stop.told().await;
+        // The order: not ready at once; answer until the data path has noticed and nobody asks any more; TCP connections and sockets;
+        // the health pages last, so that to the end somebody says why.
+        self.serving.hold("told to stop");
+        let ending = shut_down(self.listeners, self.drain);
+        tokio::select! {
+            () = ending => {}
+            () = stop.told() => {
+                tracing::warn!("told to stop a second time: ending at once");
+                return ExitCode::FAILURE;
+            }
+        }
+        stop_admin.send(()).ok();
+        drop(timeout(ADMIN_PATIENCE, admin).await);
+        tracing::info!("stopped");
+        ExitCode::SUCCESS
+    }
+}
+
+async fn shut_down(listeners: Listeners, drain: Drain) {
+    tracing::info!(at_least = ?drain.at_least, at_most = ?drain.at_most, "told to stop: not ready, answering on");
+    let begun = Instant::now();
+    let (mut received, mut heard) = (listeners.received(), begun);
+    while !drain.is_over(begun.elapsed(), heard.elapsed()) {
+        sleep(DRAIN_LOOK).await;
+        let now_received = listeners.received();
+        if now_received != received {
+            (received, heard) = (now_received, Instant::now());
+        }
+    }
+    drop(spawn_blocking(|| listeners.close()).await);
+}
+
+/// What tells the process to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Without a file there is nothing to read again, and nothing to die of either.
+async fn ignore(mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        tracing::info!("SIGHUP: there is no configuration file to read again");
+    }
+}
