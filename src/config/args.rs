@@ -130,8 +130,8 @@ pub struct CheckArgs {
 /// Flags of `doorstep demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Port on 127.0.0.1 to answer DNS on
-    #[arg(long, value_name = "N", default_value_t = 5300)]
+    /// Port on 127.0.0.1 to answer DNS on [default: a free one]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub port: u16,
     /// End after the tour instead of serving on
     #[arg(long)]

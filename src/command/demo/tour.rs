@@ -7,7 +7,7 @@ use anstream::println;
 use anstyle::{AnsiColor, Style};
 
 use super::ask::{Reply, ask};
-use super::upstream::{KUBERNETES, OUTSIDE, SHORT_LIVED, Upstream};
+use super::upstream::{OUTSIDE, SERVICE, SHORT_LIVED, Upstream};
 
 /// A name that the demo's rule blackholes.
 pub(super) const LEAK: &str = "_ldap._tcp.dc.corp.example.";
@@ -26,20 +26,20 @@ const METRICS: [(&str, &str); 6] = [
     ("coredns_cache_entries{type=\"success\"}", "positive answers kept"),
 ];
 
-/// Walks through everything that can be shown without a cluster. The upstream is stopped on the way and is gone afterwards.
+/// Walks through everything that can be shown without a cluster. The upstream is stopped on the way and comes back on its address.
 ///
 /// # Errors
-/// A query that got no reply.
-pub(super) fn walk(server: SocketAddr, upstream: Upstream, metrics: &dyn Fn() -> String) -> Result<(), String> {
-    let before = metrics();
+/// A query that got no reply, or an upstream that could not come back.
+pub(super) fn walk(server: SocketAddr, upstream: Upstream, metrics: &dyn Fn() -> Result<String, String>) -> Result<Upstream, String> {
+    let before = metrics()?;
     let guide = Guide { server };
     guide.miss_and_hit(&upstream)?;
     guide.blackhole(&upstream)?;
     guide.search_path(&upstream)?;
-    guide.stale(upstream)?;
+    let upstream = guide.stale(upstream)?;
     guide.identity()?;
-    show_metrics(&before, &metrics());
-    Ok(())
+    show_metrics(&before, &metrics()?);
+    Ok(upstream)
 }
 
 struct Guide {
@@ -50,18 +50,21 @@ impl Guide {
     fn miss_and_hit(&self, upstream: &Upstream) -> Result<(), String> {
         heading("A miss, then a hit", "The first ask travels to the upstream; the second is answered from this node's memory.");
         let asked = upstream.asked();
-        let miss = self.show(KUBERNETES.0, "miss")?;
-        let hit = self.show(KUBERNETES.0, "hit")?;
+        let miss = self.show(SERVICE.0, "miss")?;
+        let hit = self.show(SERVICE.0, "hit")?;
         let ratio = miss.took.as_secs_f64() / hit.took.as_secs_f64().max(1e-9);
-        note(&format!("{} query reached the upstream for two asks; the hit took 1/{ratio:.0} of the time.", upstream.asked() - asked));
+        note(&format!("{} reached the upstream for two asks; the miss took {ratio:.1} times as long.", queries(upstream.asked() - asked)));
         Ok(())
     }
 
     fn blackhole(&self, upstream: &Upstream) -> Result<(), String> {
-        heading("A leak, stopped at the node", "A rule says that nothing below corp.example leaves: {suffix: corp.example, answer: nxdomain}.");
+        heading(
+            "A leak, stopped at the node",
+            "A rule says that nothing below corp.example leaves: {suffix: corp.example, answer: nxdomain}.",
+        );
         let asked = upstream.asked();
         self.show(LEAK, "rule")?;
-        note(&format!("{} queries reached the upstream.", upstream.asked() - asked));
+        note(&format!("{} reached the upstream.", queries(upstream.asked() - asked)));
         Ok(())
     }
 
@@ -80,23 +83,27 @@ impl Guide {
             self.show(name, "second pod, hit")?;
         }
         self.show(OUTSIDE.0, "second pod, hit")?;
-        note(&format!("{} queries reached the upstream for the second pod.", upstream.asked() - asked));
+        note(&format!("{} reached the upstream for the second pod.", queries(upstream.asked() - asked)));
         Ok(())
     }
 
-    fn stale(&self, upstream: Upstream) -> Result<(), String> {
+    fn stale(&self, upstream: Upstream) -> Result<Upstream, String> {
         heading("The upstream is stopped", "An answer that has expired is served all the same, marked as stale (RFC 8767), TTL 30 s.");
         self.show(SHORT_LIVED.0, "TTL 1 s")?;
+        let address = upstream.address;
         drop(upstream);
         std::thread::sleep(Duration::from_millis(1500));
         let stale = self.show(SHORT_LIVED.0, "stale")?;
-        note(&format!("Extended error: {}.", stale.extended_error.unwrap_or("none")));
-        Ok(())
+        note(&format!("Extended error: {}. Now the upstream comes back.", stale.extended_error.unwrap_or("none")));
+        Upstream::start_on(address).map_err(|error| format!("the embedded upstream could not come back on {address}: {error}"))
     }
 
     fn identity(&self) -> Result<(), String> {
-        heading("Who answered?", "NSID (RFC 5001) names the pod: dig +nsid against the kube-dns address tells whether the redirect is live.");
-        let reply = self.show(KUBERNETES.0, "hit")?;
+        heading(
+            "Who answered?",
+            "NSID (RFC 5001) names the pod: dig +nsid against the kube-dns address tells whether the redirect is live.",
+        );
+        let reply = self.show(SERVICE.0, "hit")?;
         note(&format!("NSID: {}.", reply.nsid));
         Ok(())
     }
@@ -116,6 +123,14 @@ pub(super) fn heading(title: &str, sentence: &str) {
 
 fn note(sentence: &str) {
     println!("  {FAINT}{sentence}{FAINT:#}");
+}
+
+fn queries(count: u64) -> String {
+    match count {
+        0 => "No query".to_owned(),
+        1 => "1 query".to_owned(),
+        more => format!("{more} queries"),
+    }
 }
 
 fn show_metrics(before: &str, after: &str) {

@@ -15,10 +15,14 @@ use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 
-/// What the demo can ask for: name, address, TTL in seconds. The short-lived one is there to expire while the reader looks on.
-pub(super) const KUBERNETES: (&str, Ipv4Addr, u32) = ("kubernetes.default.svc.cluster.local.", Ipv4Addr::new(10, 96, 0, 1), 30);
-pub(super) const SHORT_LIVED: (&str, Ipv4Addr, u32) = ("web.shop.svc.cluster.local.", Ipv4Addr::new(10, 96, 7, 7), 1);
-pub(super) const OUTSIDE: (&str, Ipv4Addr, u32) = ("www.example.org.", Ipv4Addr::new(192, 0, 2, 80), 300);
+/// What the demo can ask for: name, address, TTL in seconds. doorstep itself asks for the first on its way to readiness; the short-lived
+/// one is there to expire while the reader looks on.
+pub(super) const KUBERNETES: Named = ("kubernetes.default.svc.cluster.local.", Ipv4Addr::new(10, 96, 0, 1), 30);
+pub(super) const SERVICE: Named = ("api.shop.svc.cluster.local.", Ipv4Addr::new(10, 96, 7, 6), 30);
+pub(super) const SHORT_LIVED: Named = ("web.shop.svc.cluster.local.", Ipv4Addr::new(10, 96, 7, 7), 1);
+pub(super) const OUTSIDE: Named = ("www.example.org.", Ipv4Addr::new(192, 0, 2, 80), 300);
+
+type Named = (&'static str, Ipv4Addr, u32);
 
 /// Seconds that NXDOMAIN may be kept (SOA MINIMUM), as CoreDNS says for cluster names.
 const NEGATIVE_TTL: u32 = 5;
@@ -40,7 +44,15 @@ impl Upstream {
     /// # Errors
     /// What the operating system says against a socket or a thread.
     pub(super) fn start() -> std::io::Result<Self> {
-        let udp = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts on `address`, to come back after a stop.
+    ///
+    /// # Errors
+    /// As above, or somebody has taken the port meanwhile.
+    pub(super) fn start_on(address: SocketAddr) -> std::io::Result<Self> {
+        let udp = std::net::UdpSocket::bind(address)?;
         let address = udp.local_addr()?;
         let tcp = std::net::TcpListener::bind(address)?;
         udp.set_nonblocking(true)?;
@@ -95,7 +107,7 @@ impl RequestHandler for Counting {
 
 fn zones() -> Catalog {
     let mut catalog = Catalog::new();
-    for (origin, records) in [("cluster.local.", &[KUBERNETES, SHORT_LIVED][..]), (".", &[OUTSIDE][..])] {
+    for (origin, records) in [("cluster.local.", &[KUBERNETES, SERVICE, SHORT_LIVED][..]), (".", &[OUTSIDE][..])] {
         let origin = name(origin);
         let mut zone = InMemoryZoneHandler::<TokioRuntimeProvider>::empty(origin.clone(), ZoneType::Primary, AxfrPolicy::Deny);
         let authority =
