@@ -1,6 +1,6 @@
 //! Walking the resource records of a message, every length and pointer checked (RFC 1035 §4.1.3, §4.1.4).
 
-use super::header::{u16_at, u32_at};
+use super::header::{HEADER, u16_at, u32_at};
 use super::name::{FoldedName, MAX_LABEL, MAX_NAME};
 
 /// Record types that the walk must know: those whose RDATA may hold compressed names (RFC 3597 §4), addresses, and OPT.
@@ -73,8 +73,9 @@ impl Record {
     }
 }
 
-/// Checks the name at `at` and returns where it ends. Pointers must point before the name or the pointer they are followed from, so
-/// that no chain of them can run in a circle; the whole name has at most 255 octets.
+/// Checks the name at `at` and returns where it ends. A pointer leads to an earlier name that ends before the one it is followed from
+/// begins (RFC 1035 §4.1.4: a prior occurrence), so no chain of them can run in a circle or behind its record; the whole name has at
+/// most 255 octets.
 pub(super) fn check_name(message: &[u8], at: usize) -> Option<usize> {
     walk_name(message, at, |_| ())
 }
@@ -88,27 +89,28 @@ pub(super) fn read_name(message: &[u8], at: usize) -> Option<FoldedName> {
 }
 
 fn walk_name<'m>(message: &'m [u8], at: usize, mut label: impl FnMut(&'m [u8])) -> Option<usize> {
-    let (mut position, mut bound, mut length, mut end) = (at, at, 1, None);
+    let (mut position, mut start, mut limit, mut length, mut end) = (at, at, message.len(), 1, None);
     loop {
-        let first = *message.get(position)?;
-        match first {
+        let here = message.get(position..limit)?;
+        match *here.first()? {
             0 => return Some(end.unwrap_or(position + 1)),
-            1..=MAX_LABEL => {
-                let next = position + 1 + usize::from(first);
-                length += next - position;
+            first @ 1..=MAX_LABEL => {
+                let octets = here.get(..1 + usize::from(first))?;
+                length += octets.len();
                 if length > MAX_NAME {
                     return None;
                 }
-                label(message.get(position..next)?);
-                position = next;
+                label(octets);
+                position += octets.len();
             }
             0xC0.. => {
-                let target = usize::from(u16_at(message, position)? & 0x3FFF);
+                let target = usize::from(u16_at(here, 0)? & 0x3FFF);
                 end = end.or(Some(position + 2));
-                if target >= bound {
+                // There are no names in the header, and it changes on the way out.
+                if !(HEADER..start).contains(&target) {
                     return None;
                 }
-                (position, bound) = (target, target);
+                (position, start, limit) = (target, target, start);
             }
             _ => return None,
         }
