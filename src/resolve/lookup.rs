@@ -20,8 +20,15 @@ const SILENCE_AFTER: Duration = Duration::from_secs(1);
 /// How an exchange ended, for all who wait for it.
 #[derive(Clone)]
 pub(super) enum Settled {
-    /// The answer, and the TTL in seconds that the zone's profile allows it.
-    Answer(Arc<Answer>, u32),
+    /// The zone's upstream answered.
+    Answer {
+        /// What it said.
+        answer: Arc<Answer>,
+        /// What the zone's profile allows of its TTL, in seconds.
+        ttl: u32,
+        /// The zone's epoch when it was asked.
+        epoch: u32,
+    },
     /// Every attempt failed.
     Failure(Failure),
 }
@@ -34,43 +41,56 @@ impl Resolver {
     /// the exchange itself is a task of the runtime, so that it outlives the client that asked first.
     pub async fn look_up(&self, worker: usize, pending: Pending) -> Option<Vec<u8>> {
         let core = &self.0;
-        let snapshot = core.snapshot.load_full();
-        let key = *pending.query.key();
-        let client = pending.client;
+        let key = pending.query.key();
         if core.loop_guard.came_back(key.name.as_wire()) {
             tracing::error!("forwarding loop: the upstream sends our own queries back to us; is it the address that is redirected here?");
             return Some(self.fail(worker, &pending, Failure { class: FailureClass::Loop, rcode: Rcode::SERV_FAIL }));
         }
-        let ask = |lead| drop(tokio::spawn(ask(Arc::clone(core), Arc::clone(&snapshot), key, lead)));
         if pending.refresh {
-            if let Some(lead) = core.inflight.lead(&key) {
-                core.counters.count(worker, &client, Outcome::Prefetch);
-                ask(lead);
+            if let Some(lead) = core.inflight.lead(key) {
+                core.counters.count(worker, &pending.client, Outcome::Prefetch);
+                self.ask(core.snapshot.load_full(), *key, lead);
             }
             return None;
         }
-        let receiver = match core.inflight.join(&key, (client.address, pending.query.echo().id)) {
-            Joined::Leader(lead, receiver) => {
-                ask(lead);
-                receiver
+        loop {
+            let snapshot = core.snapshot.load_full();
+            let receiver = match self.join(worker, &pending, &snapshot) {
+                Ok(receiver) => receiver,
+                Err(reply) => return reply,
+            };
+            if let Some(reply) = self.wait(worker, &pending, &snapshot, receiver).await {
+                return Some(reply);
             }
-            Joined::Follower(receiver) => {
-                core.counters.count(worker, &client, Outcome::Coalesced);
-                receiver
-            }
-            Joined::Duplicate => {
-                core.counters.count(worker, &client, Outcome::Retransmission);
-                return None;
-            }
-            Joined::Overload => {
-                core.counters.count(worker, &client, Outcome::Overload);
-                return Some(self.write(&pending, |out, form| reply::write_error(out, &pending.query.echo(), Rcode::SERV_FAIL, &form)));
-            }
-        };
-        Some(self.wait(worker, &pending, &snapshot, receiver).await)
+            // It joined an exchange that began before the zone was changed: what it would be told, its own upstream may not say.
+        }
     }
 
-    async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Vec<u8> {
+    /// Becomes one of those who wait, and asks if nobody does. `Err`: there is no wait, and this is the reply, if one is due.
+    fn join(&self, worker: usize, pending: &Pending, snapshot: &Arc<Snapshot>) -> Result<Receiver<Settled>, Option<Vec<u8>>> {
+        let (key, echo) = (pending.query.key(), pending.query.echo());
+        let (receiver, outcome) = match self.0.inflight.join(key, (pending.client.address, echo.id)) {
+            Joined::Leader(lead, receiver) => {
+                self.ask(Arc::clone(snapshot), *key, lead);
+                return Ok(receiver);
+            }
+            Joined::Follower(receiver) => (Ok(receiver), Outcome::Coalesced),
+            Joined::Duplicate => (Err(None), Outcome::Retransmission),
+            Joined::Overload => {
+                let reply = self.write(pending, |out, form| reply::write_error(out, &echo, Rcode::SERV_FAIL, &form));
+                (Err(Some(reply)), Outcome::Overload)
+            }
+        };
+        self.0.counters.count(worker, &pending.client, outcome);
+        receiver
+    }
+
+    fn ask(&self, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Settled>) {
+        drop(tokio::spawn(ask(Arc::clone(&self.0), snapshot, key, lead)));
+    }
+
+    /// `None`: the exchange was begun under another configuration of the zone.
+    async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Option<Vec<u8>> {
         let zone = snapshot.rules.zone(&pending.query.key().name);
         if pending.stale {
             let mut patience = zone.profile.stale_timer.unwrap_or(SILENCE_AFTER);
@@ -79,7 +99,7 @@ impl Resolver {
                     Ok(settled) => return self.settle(worker, pending, snapshot, zone, settled),
                     Err(_) if may_serve_stale(snapshot, zone, now()) => {
                         if let Some(reply) = self.serve_stale(worker, pending, snapshot, zone) {
-                            return reply;
+                            return Some(reply);
                         }
                         break;
                     }
@@ -91,15 +111,16 @@ impl Resolver {
         self.settle(worker, pending, snapshot, zone, settled)
     }
 
-    fn settle(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, zone: &Zone, settled: Settled) -> Vec<u8> {
+    fn settle(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, zone: &Zone, settled: Settled) -> Option<Vec<u8>> {
         match settled {
-            Settled::Answer(answer, ttl) => {
+            Settled::Answer { epoch, .. } if epoch != zone.epoch => None,
+            Settled::Answer { answer, ttl, .. } => {
                 self.0.counters.count(worker, &pending.client, answered(answer.kind));
-                self.write_image(pending, answer.image(), ttl, None)
+                Some(self.write_image(pending, answer.image(), ttl, None))
             }
             Settled::Failure(failure) => {
                 let rescued = self.serve_stale(worker, pending, snapshot, zone);
-                rescued.unwrap_or_else(|| self.fail(worker, pending, failure))
+                Some(rescued.unwrap_or_else(|| self.fail(worker, pending, failure)))
             }
         }
     }
@@ -156,7 +177,7 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
             let profile = governing(&snapshot, zone, &answer);
             let ttl = capped(&answer, profile);
             core.cache.insert(&key, answer.clone(), profile, epochs, now());
-            Settled::Answer(Arc::new(answer), ttl)
+            Settled::Answer { answer: Arc::new(answer), ttl, epoch: epochs.zone }
         }
         Err(failure) => {
             // Our own crowding says nothing of the name.

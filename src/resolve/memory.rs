@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Client, KEEPALIVE, Outcome, Pending, Resolver, STALE_TTL, Snapshot, UDP_CAP};
-use crate::cache::{Epochs, Found};
+use crate::cache::{Epochs, Found, Profile};
 use crate::rules::{Decision, LocalContent, Zone};
 use crate::wire::reply::{self, Form, Local};
 use crate::wire::{Echo, Ede, Kind, Query, Rcode, Rejection};
@@ -41,32 +41,29 @@ impl Resolver {
 
     fn walk(&self, query: &Query<'_>, client: Client, now: Instant, out: &mut [u8]) -> (Walk, Outcome) {
         let (key, echo) = (&query.key, &query.echo);
-        let form = self.form(echo, client);
         if key.qclass == CHAOS {
-            return self.identify(query, &form, out);
+            return self.identify(query, client, out);
         }
         let snapshot = self.0.snapshot.load();
         match snapshot.rules.decide(&key.name, key.qtype, key.qclass) {
-            Decision::Local { content, ttl, .. } => write_rule(out, query, &content, ttl, &form),
-            Decision::Forward(zone) => self.remember(query, client, &snapshot, zone, now, &form, out),
+            Decision::Local { content, ttl } => write_rule(out, query, &content, ttl, &self.form(echo, client)),
+            Decision::Forward(zone) => self.remember(query, client, epochs(&snapshot, zone), &zone.profile, now, out),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the walk; a struct for it would only be taken apart again")]
     fn remember(
         &self,
         query: &Query<'_>,
         client: Client,
-        snapshot: &Snapshot,
-        zone: &Zone,
+        epochs: Epochs,
+        profile: &Profile,
         now: Instant,
-        form: &Form<'_>,
         out: &mut [u8],
     ) -> (Walk, Outcome) {
         let echo = &query.echo;
-        let epochs = epochs(snapshot, zone);
+        let form = &self.form(echo, client);
         let pending = |stale, refresh| Pending { query: query.to_owned(), client, stale, refresh };
-        let found = self.0.cache.lookup(&query.key, &zone.profile, epochs, now, |found| match found {
+        let found = self.0.cache.lookup(&query.key, profile, epochs, now, |found| match found {
             Found::Fresh { image, kind, ttl, prefetch } => (Some(reply::write_answer(out, echo, image, ttl, form)), fresh(kind), prefetch),
             Found::Stale { image, kind, retry: false } => {
                 let form = Form { ede: Some(stale_error(kind)), ..*form };
@@ -89,7 +86,8 @@ impl Resolver {
         }
     }
 
-    fn identify(&self, query: &Query<'_>, form: &Form<'_>, out: &mut [u8]) -> (Walk, Outcome) {
+    fn identify(&self, query: &Query<'_>, client: Client, out: &mut [u8]) -> (Walk, Outcome) {
+        let form = &self.form(&query.echo, client);
         match self.0.identity.chaos(query.key.name.as_wire(), query.key.qtype) {
             Some(text) => (Walk::Reply(reply::write_local(out, &query.echo, &Local::Text(text), 0, form)), Outcome::Identity),
             None => (Walk::Reply(reply::write_error(out, &query.echo, Rcode::REFUSED, form)), Outcome::Refused),
