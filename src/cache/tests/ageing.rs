@@ -92,7 +92,7 @@ fn a_fresh_negative_replaces_a_positive_and_the_other_way_round() {
 fn every_part_of_the_key_tells_answers_apart() {
     let (bench, name) = (Bench::new(Profile::CLUSTER), key("a.example"));
     let others = [
-        Key { qtype: 28, ..name },
+        Key { qtype: 65_280, ..name },
         Key { qclass: 3, ..name },
         Key { dnssec_ok: true, ..name },
         Key { checking_disabled: true, ..name },

@@ -11,7 +11,7 @@ fn colliding_hashes_never_answer_for_each_other() {
     let name = key("a.example");
     let keys = [
         name,
-        Key { qtype: 28, ..name },
+        Key { qtype: 65_280, ..name },
         Key { qclass: 3, ..name },
         Key { dnssec_ok: true, ..name },
         Key { checking_disabled: true, ..name },

@@ -100,8 +100,9 @@ fn room_is_made_for_large_answers_after_many_small_ones() {
 fn an_answer_too_large_for_its_share_is_refused_and_ends_what_was_known() {
     let (bench, name) = (Bench::with_capacity(Profile::EXTERNAL, 1 << 20), key("large.example"));
     bench.insert(&name, positive(&name, 9, 300));
-    let record = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0xea, 0x60][..], &[0; 60_000]].concat();
-    bench.insert(&name, message(&name, 0, [1, 0], &record));
+    let address = [0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1];
+    let text = [&[0xc0, 12, 0, 16, 0, 1, 0, 0, 1, 44, 0xea, 0x60][..], &[0; 60_000]].concat();
+    bench.insert(&name, message(&name, 0, [2, 0], &[&address[..], &text].concat()));
     assert_eq!(bench.look(&name), Seen::Absent);
     let stats = bench.cache.stats();
     assert_eq!((stats.refused, stats.positive_entries), (1, 0));
