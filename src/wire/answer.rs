@@ -84,6 +84,9 @@ impl Answer {
             ttl = 1;
         }
         let image = Image::build(&message[..end], asked, rcode, kept, &ttl_offsets);
+        if !Image::new(&image).reads_whatever_its_ttls(records_at) {
+            return Err(AnswerError::Malformed);
+        }
         Ok(Self { image, kind, ttl, has_soa })
     }
 

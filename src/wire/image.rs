@@ -2,6 +2,10 @@
 
 use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QR, Rcode, u16_at};
 use super::question::Key;
+use super::record::Record;
+
+/// Neither a label's length nor a pointer (RFC 1035 §4.1.4: the 10 combination is reserved).
+const NO_LENGTH: u8 = 0x80;
 
 /// A view of a stored answer.
 ///
@@ -72,7 +76,20 @@ impl<'a> Image<'a> {
         Some(ttl + 6 + usize::from(u16_at(self.0, ttl + 4)?))
     }
 
+    /// Whether its records can be read although TTLs change on the way out: none of their names borrows a TTL for a length octet.
+    pub(super) fn reads_whatever_its_ttls(&self, records_at: usize) -> bool {
+        let mut at = records_at;
+        (0..self.ttl_offsets().len()).all(|_| match Record::read(self.message(), at) {
+            Some(found) => {
+                at = found.end;
+                true
+            }
+            None => false,
+        })
+    }
+
     /// Builds the octets. `message` holds header, question and exactly the records whose TTLs stand at `ttl_offsets`; both fit 16 bits.
+    /// The TTLs themselves are not kept, since no reply repeats them: in their place stands what cannot be part of a name.
     pub(super) fn build(message: &[u8], key: &Key, rcode: Rcode, counts: [usize; 3], ttl_offsets: &[u16]) -> Box<[u8]> {
         let mut octets = Vec::with_capacity(message.len() + 2 * ttl_offsets.len());
         octets.extend_from_slice(&(message.len() as u16).to_be_bytes());
@@ -84,6 +101,11 @@ impl<'a> Image<'a> {
         octets.extend_from_slice(&key.qtype.to_be_bytes());
         octets.extend_from_slice(&key.qclass.to_be_bytes());
         octets.extend_from_slice(message.get(octets.len()..).unwrap_or_default());
+        for offset in ttl_offsets {
+            if let Some(ttl) = octets.get_mut(usize::from(*offset)..usize::from(*offset) + 4) {
+                ttl.fill(NO_LENGTH);
+            }
+        }
         for offset in ttl_offsets {
             octets.extend_from_slice(&offset.to_be_bytes());
         }

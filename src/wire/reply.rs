@@ -4,7 +4,6 @@
 //! does not fit, it loses first the extended error, then the additional section; only then is it truncated (RFC 2181 §9).
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use super::edns::Opt;
 use super::header::{ANCOUNT, ARCOUNT, CD, HEADER, NSCOUNT, QDCOUNT, QR, RA, RD, TC, u16_at};
@@ -148,23 +147,22 @@ impl Kept {
     }
 }
 
-/// The A or AAAA records at the end of the answer section that may trade places, and how long each is.
+/// The A or AAAA records at the end of a message that may trade places.
 struct AddressRun {
-    place: Range<usize>,
+    /// Where the first one starts.
+    start: usize,
+    /// Octets of each.
     each: usize,
 }
 
-/// Owners must be the same octets. A pointer among them then points before the run, since the first record's does; and names within
-/// the run stand at the same places whatever the order, so that pointers from behind it stay right.
+/// Owners must be the same octets: a pointer among them then leads to before the run, since the first record's does. And the run must
+/// be the message's end, so that no pointer leads into it.
 fn address_run(image: Image<'_>, records_at: usize) -> Option<AddressRun> {
     let message = image.message();
-    let answers = image.counts()[0];
-    if answers < 2 {
-        return None;
-    }
+    let [answers @ (2..), 0, 0] = image.counts() else { return None };
     let start_of = |index: usize| if index == 0 { Some(records_at) } else { image.record_end(index - 1) };
     let (last, last_ttl) = (start_of(answers - 1)?, image.ttl_offset(answers - 1)?);
-    let each = image.record_end(answers - 1).filter(|end| *end <= message.len())?.checked_sub(last)?;
+    let each = message.len().checked_sub(last)?;
     // Owner, type, class.
     let head = message.get(last..last_ttl)?;
     if !matches!(u16_at(message, last_ttl - 4), Some(A | AAAA)) {
@@ -178,20 +176,19 @@ fn address_run(image: Image<'_>, records_at: usize) -> Option<AddressRun> {
         }
         start -= each;
     }
-    (start < last).then_some(AddressRun { place: start..last + each, each })
+    (start < last).then_some(AddressRun { start, each })
 }
 
 /// Fills `out` from the start of `message`, the run's records turned so that number `rotation` of them comes first.
 fn copy_rotated(out: &mut [u8], message: &[u8], run: &Option<AddressRun>, rotation: usize) {
-    let Some(AddressRun { place, each }) = run else {
+    let Some(AddressRun { start, each }) = run else {
         return out.copy_from_slice(&message[..out.len()]);
     };
-    let first = place.start + rotation % (place.len() / each) * each;
-    let pieces = [0..place.start, first..place.end, place.start..first, place.end..message.len()];
+    let first = start + rotation % ((message.len() - start) / each) * each;
     let mut at = 0;
-    for piece in pieces {
+    for piece in [&message[..*start], &message[first..], &message[*start..first]] {
         let length = piece.len().min(out.len() - at);
-        out[at..at + length].copy_from_slice(&message[piece.start..piece.start + length]);
+        out[at..at + length].copy_from_slice(&piece[..length]);
         at += length;
     }
 }

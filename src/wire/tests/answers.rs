@@ -103,6 +103,16 @@ fn pointers_in_a_circle_are_refused() {
 }
 
 #[test]
+fn a_name_that_borrows_a_ttl_is_refused_since_ttls_change() {
+    let asked = key("www.example", CNAME);
+    let base = message(&asked, 0, [&[], &[], &[]]).len() as u8;
+    // The first record's TTL, read as a name, is the root.
+    let borrowing = record(&[0xC0, base + 6], CNAME, 60, &[0]);
+    let bad = message(&asked, 0, [&[record(QNAME, CNAME, 0, &[0]), borrowing], &[], &[]]);
+    assert_eq!(check(&asked, &bad).unwrap_err(), AnswerError::Malformed);
+}
+
+#[test]
 fn rdata_must_have_the_form_of_its_type() {
     let asked = key("www.example", A);
     for (rtype, rdata) in [

@@ -96,9 +96,13 @@ fn parse(reply: &[u8]) -> Message {
 
 /// The answer to `packet`, written with TTL 60.
 fn reply_to(packet: &[u8], answer: &Answer, form: &Form<'_>) -> Vec<u8> {
+    aged_reply_to(packet, answer, 60, form)
+}
+
+fn aged_reply_to(packet: &[u8], answer: &Answer, ttl: u32, form: &Form<'_>) -> Vec<u8> {
     let query = Query::parse(packet).unwrap_or_else(|rejection| panic!("{rejection:?}"));
     let mut out = vec![0xEE; form.limit];
-    let written = reply::write_answer(&mut out, &query.echo, answer.image(), 60, form);
+    let written = reply::write_answer(&mut out, &query.echo, answer.image(), ttl, form);
     assert!(out[written..].iter().all(|octet| *octet == 0xEE), "nothing is written behind the reply");
     out.truncate(written);
     out
