@@ -84,7 +84,7 @@ impl<O: Clone> Inflight<O> {
                 let mut waiters = HashMap::default();
                 waiters.insert(waiter, sender);
                 drop(vacant.insert(waiters));
-                Joined::Leader(Lead { key: *key, table: Some(self.table.clone()) }, receiver)
+                Joined::Leader(Lead { key: Box::new(*key), table: Some(self.table.clone()) }, receiver)
             }
             Entry::Occupied(mut occupied) => {
                 let waiters = occupied.get_mut();
@@ -108,7 +108,7 @@ impl<O: Clone> Inflight<O> {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => {
                 drop(vacant.insert(HashMap::default()));
-                Some(Lead { key: *key, table: Some(self.table.clone()) })
+                Some(Lead { key: Box::new(*key), table: Some(self.table.clone()) })
             }
         }
     }
@@ -126,7 +126,7 @@ impl<O: Clone> Inflight<O> {
 
 /// The duty to find one question's outcome.
 pub struct Lead<O: Clone> {
-    key: Key,
+    key: Box<Key>,
     /// Taken when finished.
     table: Option<Arc<Table<O>>>,
 }

@@ -2,23 +2,23 @@
 
 use std::process::ExitCode;
 
-use anstream::eprintln;
-
 use crate::config::args::ServeArgs;
 use crate::config::{self, Reload};
 use crate::{app, telemetry};
+
+use super::terminal::complain;
 
 /// Runs the service. Exit codes: 0 told to stop and drained, 1 a wrong file or an address that cannot be had, 64 wrong flags.
 pub fn run(args: &ServeArgs) -> ExitCode {
     let config = match config::load(args) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error:#}");
+            complain(format_args!("{error:#}"));
             return error.exit_code().into();
         }
     };
     if let Err(error) = telemetry::init(&config.log) {
-        eprintln!("doorstep: {error}");
+        complain(format_args!("doorstep: {error}"));
         return ExitCode::FAILURE;
     }
     let reload = config.source.is_some().then(|| Reload::new(args.clone(), &config));
@@ -26,7 +26,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
         Ok(app) => app.wait(),
         Err(error) => {
             // On standard error in plain words too, whatever the log's format and level.
-            eprintln!("doorstep: {error}");
+            complain(format_args!("doorstep: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -186,7 +186,7 @@ impl Outbox {
     }
 
     /// The buffer of the next datagram; `None` when full.
-    pub fn next(&mut self) -> Option<&mut [u8]> {
+    pub fn buffer(&mut self) -> Option<&mut [u8]> {
         if self.queued == self.ring.messages {
             return None;
         }

@@ -38,7 +38,9 @@ pub(super) struct Connection<R> {
     written: usize,
     /// Queries that wait.
     in_flight: usize,
-    replies: (mpsc::UnboundedSender<Option<Vec<u8>>>, mpsc::UnboundedReceiver<Option<Vec<u8>>>),
+    /// Their replies come this way.
+    owed: mpsc::UnboundedSender<Option<Vec<u8>>>,
+    replies: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
     /// The client may still say something.
     listening: bool,
     /// When the last whole message came.
@@ -50,6 +52,8 @@ pub(super) struct Connection<R> {
 impl<R: Respond + Clone> Connection<R> {
     pub(super) fn new(shared: Arc<TcpWorker<R>>, peer: SocketAddr, seat: Seated) -> Self {
         let start = Instant::now();
+        // Bounded by the queries in flight.
+        let (owed, replies) = mpsc::unbounded_channel();
         Self {
             shared,
             client: Client { address: peer, transport: Transport::Tcp },
@@ -58,8 +62,8 @@ impl<R: Respond + Clone> Connection<R> {
             output: Vec::new(),
             written: 0,
             in_flight: 0,
-            // Bounded by the queries in flight.
-            replies: mpsc::unbounded_channel(),
+            owed,
+            replies,
             listening: true,
             heard: start,
             took: start,
@@ -93,7 +97,7 @@ impl<R: Respond + Clone> Connection<R> {
                     0 => return Err(std::io::ErrorKind::WriteZero.into()),
                     count => self.note_written(count),
                 },
-                Some(reply) = self.replies.1.recv(), if waiting => self.settle(reply),
+                Some(reply) = self.replies.recv(), if waiting => self.settle(reply),
                 read = reader.read_buf(&mut self.input), if reading => {
                     // FIN after the last query: it is answered all the same (RFC 7766 §6.2.4).
                     self.listening = read? > 0;
@@ -140,7 +144,7 @@ impl<R: Respond + Clone> Connection<R> {
             Verdict::Later(pending) => {
                 self.in_flight += 1;
                 let (respond, worker) = (shared.respond.clone(), shared.worker);
-                let reply = Promise(Some(self.replies.0.clone()));
+                let reply = Promise(Some(self.owed.clone()));
                 tokio::spawn(async move { reply.keep(respond.answer_later(worker, pending).await) });
             }
         }
@@ -164,7 +168,7 @@ impl<R: Respond + Clone> Connection<R> {
             if let Some(reply) = reply {
                 self.queue(&reply);
             }
-            next = self.replies.1.try_recv().ok();
+            next = self.replies.try_recv().ok();
         }
     }
 

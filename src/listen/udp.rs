@@ -66,7 +66,7 @@ impl Later {
 
     fn send(&self, socket: &UdpSocket, reply: &[u8], to: (SocketAddr, Option<IpAddr>)) -> (usize, usize) {
         let mut outbox = self.outbox.lock();
-        let Some(buffer) = outbox.next().and_then(|buffer| buffer.get_mut(..reply.len())) else { return (0, 1) };
+        let Some(buffer) = outbox.buffer().and_then(|buffer| buffer.get_mut(..reply.len())) else { return (0, 1) };
         buffer.copy_from_slice(reply);
         outbox.push(reply.len(), Some(to.0), to.1);
         outbox.send(socket)
@@ -125,7 +125,7 @@ impl<R: Respond + Clone> UdpLoop<R> {
                 continue;
             }
             // As many replies as datagrams: there is always a buffer.
-            let Some(out) = outbox.next() else { return };
+            let Some(out) = outbox.buffer() else { return };
             let client = Client { address: peer, transport: Transport::Udp };
             match self.respond.answer_now(self.worker, octets, client, now, out) {
                 Verdict::Reply(length) => outbox.push(length, Some(peer), local),

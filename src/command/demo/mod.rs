@@ -10,9 +10,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
-
 use crate::app::{self, App, StartError};
+use crate::command::terminal::{complain, print};
 use crate::config::args::DemoArgs;
 use crate::config::{Config, Limits, Queries};
 use crate::lifecycle::Drain;
@@ -30,7 +29,7 @@ use upstream::{KUBERNETES, OUTSIDE, Upstream};
 pub fn run(args: &DemoArgs) -> ExitCode {
     let outcome = show(args);
     outcome.unwrap_or_else(|error| {
-        eprintln!("doorstep demo: {error}");
+        complain(format_args!("doorstep demo: {error}"));
         ExitCode::FAILURE
     })
 }
@@ -50,18 +49,18 @@ fn show(args: &DemoArgs) -> Result<ExitCode, String> {
             // Kept until the process ends: dig is answered through it.
             Ok(upstream) => std::mem::forget(upstream),
             Err(error) => {
-                eprintln!("doorstep demo: {error}");
+                complain(format_args!("doorstep demo: {error}"));
                 std::process::exit(1);
             }
         })
         .map_err(|error| error.to_string())?;
     let code = app.wait();
-    println!("\nStopped.");
+    print(format_args!("\nStopped."));
     Ok(code)
 }
 
 fn guide(server: SocketAddr, admin: SocketAddr, upstream: Upstream, once: bool) -> Result<Upstream, String> {
-    println!("doorstep answers on {server}; behind it, in place of CoreDNS, an embedded server on {}.", upstream.address);
+    print(format_args!("doorstep answers on {server}; behind it, in place of CoreDNS, an embedded server on {}.", upstream.address));
     pages::await_readiness(admin)?;
     let upstream = tour::walk(server, upstream, &|| pages::page(admin, "/metrics"))?;
     show_policy()?;
@@ -78,7 +77,7 @@ fn show_policy() -> Result<(), String> {
     );
     let yaml = serde_saphyr::to_string(&desired(&DnsService::standard())).map_err(|error| error.to_string())?;
     for line in yaml.lines() {
-        println!("  {line}");
+        print(format_args!("  {line}"));
     }
     Ok(())
 }
@@ -92,10 +91,10 @@ fn show_next_steps(server: SocketAddr, admin: SocketAddr) {
         (LEAK, "blackholed by a rule"),
         ("nowhere.cluster.local.", "NXDOMAIN, remembered for 5 s"),
     ] {
-        println!("  dig @127.0.0.1 -p {port} +nsid {name:<40} # {meaning}");
+        print(format_args!("  dig @127.0.0.1 -p {port} +nsid {name:<40} # {meaning}"));
     }
-    println!("  curl http://{admin}/status");
-    println!("  curl http://{admin}/metrics");
+    print(format_args!("  curl http://{admin}/status"));
+    print(format_args!("  curl http://{admin}/metrics"));
 }
 
 fn configuration(port: u16, upstream: SocketAddr) -> Config {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anstream::println;
+use crate::command::terminal::print;
 use anstyle::{AnsiColor, Style};
 
 use super::ask::{Reply, ask};
@@ -112,17 +112,17 @@ impl Guide {
         let reply = ask(self.server, name)?;
         let content = if reply.answers.is_empty() { reply.rcode.clone() } else { reply.answers.join(", ") };
         let took = format!("{:.0} µs", reply.took.as_secs_f64() * 1e6);
-        println!("  {GOOD}{took:>9}{GOOD:#}  {label:<16}  {name:<46}  {content}");
+        print(format_args!("  {GOOD}{took:>9}{GOOD:#}  {label:<16}  {name:<46}  {content}"));
         Ok(reply)
     }
 }
 
 pub(super) fn heading(title: &str, sentence: &str) {
-    println!("\n{HEADING}{title}{HEADING:#}\n{FAINT}{sentence}{FAINT:#}");
+    print(format_args!("\n{HEADING}{title}{HEADING:#}\n{FAINT}{sentence}{FAINT:#}"));
 }
 
 fn note(sentence: &str) {
-    println!("  {FAINT}{sentence}{FAINT:#}");
+    print(format_args!("  {FAINT}{sentence}{FAINT:#}"));
 }
 
 fn queries(count: u64) -> String {
@@ -136,7 +136,7 @@ fn queries(count: u64) -> String {
 fn show_metrics(before: &str, after: &str) {
     heading("What the metrics say of it", "From /metrics: before the tour → after it.");
     for (line, meaning) in METRICS {
-        println!("  {:<44} {:>3} → {:<3} {FAINT}{meaning}{FAINT:#}", line, read(before, line), read(after, line));
+        print(format_args!("  {:<44} {:>3} → {:<3} {FAINT}{meaning}{FAINT:#}", line, read(before, line), read(after, line)));
     }
 }
 
