@@ -1,0 +1,142 @@
+//! The real CoreDNS, built from its module, in the place of the cluster's DNS.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::ports::free_port;
+use super::{Process, Stage, Udp, a, eventually, seconds};
+
+/// The cluster's zone. Addresses of `many` need more than 512 octets, those of `crowd` more than 1,232.
+const CLUSTER: &str = "\
+$ORIGIN cluster.local.
+@ 30 IN SOA ns.dns hostmaster 1 7200 1800 86400 5
+@ 30 IN NS ns.dns
+ns.dns 30 IN A 10.96.0.10
+kubernetes.default.svc 30 IN A 10.96.0.1
+web.shop.svc 30 IN A 10.96.1.1
+web.shop.svc 30 IN AAAA 2001:db8::1:1
+api.shop.svc 30 IN A 10.96.1.2
+cart.shop.svc 30 IN A 10.96.1.3
+brief.shop.svc 1 IN A 10.96.1.4
+";
+
+/// Everything else there is in the world.
+const ROOT: &str = "\
+$ORIGIN .
+@ 300 IN SOA a.root.example. hostmaster.example. 1 7200 1800 86400 60
+@ 300 IN NS a.root.example.
+a.root.example. 300 IN A 192.0.2.53
+www.outside.example. 300 IN A 192.0.2.80
+away.outside.example. 300 IN A 192.0.2.81
+brief.outside.example. 1 IN A 192.0.2.82
+";
+
+/// Runs until stopped or dropped; started again it has the same address.
+pub(crate) struct CoreDns {
+    process: Option<Process>,
+    corefile: PathBuf,
+    port: u16,
+}
+
+impl CoreDns {
+    /// Knows a small `cluster.local`, the root with a few names below, and answers every A question below `slow.test` after 2 s.
+    pub(crate) fn start(stage: &Stage) -> Self {
+        let mut cluster = CLUSTER.to_owned();
+        for (name, count) in [("many", 40), ("crowd", 120)] {
+            for host in 1..=count {
+                writeln!(cluster, "{name}.shop.svc 30 IN A 10.1.2.{host}").unwrap();
+            }
+        }
+        let cluster = stage.file("cluster.zone", &cluster);
+        let root = stage.file("root.zone", ROOT);
+        let zones = format!("file {} cluster.local\n    file {} .", cluster.display(), root.display());
+        let mut coredns = Self::declare(stage, "Corefile", |port| {
+            format!(
+                ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    errors\n    {zones}\n}}\n\
+                 slow.test:{port} {{\n    bind 127.0.0.1\n    erratic {{\n        drop 0\n        truncate 0\n        delay 1 2s\n    }}\n}}\n"
+            )
+        });
+        coredns.run();
+        coredns
+    }
+
+    /// Another one, which answers `address` to every A question.
+    pub(crate) fn start_other(stage: &Stage, address: &str) -> Self {
+        let mut coredns = Self::declare(stage, "Corefile.other", |port| {
+            format!(
+                ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    template IN A . {{\n        \
+                 answer \"{{{{ .Name }}}} 60 IN A {address}\"\n    }}\n}}\n"
+            )
+        });
+        coredns.run();
+        coredns
+    }
+
+    fn declare(stage: &Stage, name: &str, corefile: impl FnOnce(u16) -> String) -> Self {
+        let port = free_port();
+        Self { process: None, corefile: stage.file(name, &corefile(port)), port }
+    }
+
+    /// Starts it again, where it was stopped.
+    pub(crate) fn run(&mut self) {
+        self.process = Some(Process::start(Command::new(program()).arg("-conf").arg(&self.corefile)));
+        let address = self.address();
+        eventually("CoreDNS answers", seconds(20), || {
+            let client = Udp::to(address);
+            client.send(&a("kubernetes.default.svc.cluster.local.").encode());
+            client.receive(Duration::from_millis(200)).is_some()
+        });
+    }
+
+    /// Ends it on the spot.
+    pub(crate) fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Where it listens, UDP and TCP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// As an upstream over TCP.
+    pub(crate) fn tcp(&self) -> String {
+        format!("tcp://{}", self.address())
+    }
+
+    /// As an upstream over UDP.
+    pub(crate) fn udp(&self) -> String {
+        format!("udp://{}", self.address())
+    }
+
+    /// How often it was asked for `name`, of any type.
+    pub(crate) fn asked(&self, name: &str) -> usize {
+        self.counted(&format!("asked {name} "))
+    }
+
+    /// How often it was asked for `name` A over `transport`.
+    pub(crate) fn asked_over(&self, transport: &str, name: &str) -> usize {
+        self.counted(&format!("asked {name} A {transport}"))
+    }
+
+    /// It writes down a query after it has answered it: gives the last ones time.
+    fn counted(&self, text: &str) -> usize {
+        sleep(Duration::from_millis(100));
+        self.process.as_ref().map_or(0, |process| process.count(text))
+    }
+}
+
+/// Builds it where it is not at hand.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/coredns/build");
+        let output = Command::new(&build).output().unwrap();
+        assert!(output.status.success(), "{} failed:\n{}", build.display(), String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
+    })
+}

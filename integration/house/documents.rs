@@ -1,0 +1,108 @@
+//! What README and manifests say of flags, metrics and keys is what the program knows.
+
+use std::collections::BTreeSet;
+
+use super::{Source, all_sources, expect_none};
+use crate::harness::{CoreDns, Doorstep, Stage, run};
+
+/// Flags of other programs that our documents mention.
+const FOREIGN: [&str; 3] = ["--release", "--locked", "--namespace"];
+/// Flags every program has.
+const UNIVERSAL: [&str; 2] = ["--help", "--version"];
+const COMMANDS: [&[&str]; 4] = [&["--help"], &["serve", "--help"], &["check", "--help"], &["demo", "--help"]];
+
+/// Everything that looks like a long flag.
+fn flags(text: &str) -> BTreeSet<String> {
+    let flag = |(at, _): (usize, &str)| {
+        let before = text[..at].chars().next_back();
+        let name: String = text[at..].chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '-').collect();
+        let name = name.trim_end_matches('-').to_owned();
+        (name.len() > 3 && before.is_none_or(|letter| !letter.is_alphanumeric() && letter != '-')).then_some(name)
+    };
+    text.match_indices("--").filter_map(flag).collect()
+}
+
+/// Flags in the one that the other does not know, both ways.
+fn flags_apart(documents: &[&Source], help: &str) -> Vec<String> {
+    let known = flags(help);
+    let mut named = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for document in documents {
+        let here = flags(&document.text);
+        let foreign = |flag: &&String| FOREIGN.contains(&flag.as_str()) || UNIVERSAL.contains(&flag.as_str());
+        let unknown = here.iter().filter(|flag| !foreign(flag) && !known.contains(*flag));
+        wrong.extend(unknown.map(|flag| format!("{}: the program knows no {flag}", document.path)));
+        named.extend(here);
+    }
+    let unnamed = known.iter().filter(|flag| !UNIVERSAL.contains(&flag.as_str()) && !named.contains(*flag));
+    wrong.extend(unnamed.map(|flag| format!("{flag} is in no document")));
+    wrong
+}
+
+/// Metrics in the one that the other does not know, both ways. A table row begins with the metric's name in backquotes.
+fn metrics_apart(readme: &str, page: &str) -> Vec<String> {
+    let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let documented: BTreeSet<&str> = readme.lines().filter_map(metric_of_row).collect();
+    let unknown = documented.difference(&exposed).map(|name| format!("README.md: the program has no metric {name}"));
+    unknown.chain(exposed.difference(&documented).map(|name| format!("README.md: no row for the metric {name}"))).collect()
+}
+
+fn metric_of_row(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("| `")?.split(['`', '{']).next()?;
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    (name.starts_with("coredns_") || name.starts_with("doorstep_")).then_some(name)
+}
+
+/// The contents of fenced blocks of this language.
+fn blocks<'a>(markdown: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    markdown.split(fence.as_str()).skip(1).filter_map(|after| after.split("```").next()).collect()
+}
+
+#[test]
+fn documents_and_program_know_the_same_flags() {
+    let help: String = COMMANDS.iter().map(|arguments| run(arguments).1).collect();
+    let sources = all_sources();
+    let says_flags = |source: &&Source| source.path == "README.md" || source.path.starts_with("deploy/");
+    expect_none(&flags_apart(&sources.iter().filter(says_flags).collect::<Vec<_>>(), &help));
+}
+
+#[test]
+fn readme_and_metrics_page_know_the_same_metrics() {
+    let stage = Stage::beside_others();
+    let coredns = CoreDns::start(&stage);
+    let page = Doorstep::before(&coredns).page("/metrics").unwrap().1;
+    expect_none(&metrics_apart(&readme(), &page));
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_well() {
+    let stage = Stage::beside_others();
+    let readme = readme();
+    let examples = blocks(&readme, "yaml");
+    assert!(!examples.is_empty(), "README.md shows a configuration");
+    for example in examples {
+        let file = stage.file("readme.yaml", example);
+        let (code, _, said) = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(code, 0, "{said}\n{example}");
+    }
+}
+
+fn readme() -> String {
+    all_sources().into_iter().find(|source| source.path == "README.md").unwrap().text
+}
+
+#[test]
+fn a_difference_in_flags_metrics_or_examples_is_found() {
+    let document = Source::new("README.md", "`--listen IP`, `cargo run --release -- demo`, `--lisen`, a -- dash, | --- |");
+    assert_eq!(
+        flags_apart(&[&document], "  --listen <IP>\n  --workers <N>\n  --help"),
+        ["README.md: the program knows no --lisen", "--workers is in no document"]
+    );
+    let page = "# HELP doorstep_a x\n# TYPE doorstep_a counter\ndoorstep_a_total 1\n# TYPE doorstep_b gauge\n";
+    assert_eq!(
+        metrics_apart("| `doorstep_a_total{kind}` | x |\n| `doorstep_c` | x |\n", page),
+        ["README.md: the program has no metric doorstep_c", "README.md: no row for the metric doorstep_b"]
+    );
+    assert_eq!(blocks("```sh\nx\n```\n```yaml\na: 1\n```\n", "yaml"), ["a: 1\n"]);
+}
