@@ -58,7 +58,7 @@ impl CoreDns {
         let mut coredns = Self::declare(stage, "Corefile", |port| {
             format!(
                 ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    errors\n    {zones}\n}}\n\
-                 slow.test:{port} {{\n    bind 127.0.0.1\n    erratic {{\n        drop 0\n        truncate 0\n        delay 1 2s\n    }}\n}}\n"
+                 slow.test:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    erratic {{\n        drop 0\n        truncate 0\n        delay 1 2s\n    }}\n}}\n"
             )
         });
         coredns.run();

@@ -17,6 +17,7 @@ pub(crate) use client::{Tcp, Udp};
 pub(crate) use coredns::CoreDns;
 pub(crate) use doorstep::Doorstep;
 pub(crate) use load::{Load, p99};
+pub(crate) use ports::free_port;
 pub(crate) use process::{Process, run};
 pub(crate) use question::{Question, a, aaaa, any_type, txt};
 pub(crate) use reply::{Rcode, Reply};

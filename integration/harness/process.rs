@@ -67,6 +67,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::disallowed_macros, reason = "what the test harness captures and shows where the test fails")]
     fn drop(&mut self) {
         // Both fail only where it has ended already.
         drop(self.child.kill());
@@ -75,8 +76,7 @@ impl Drop for Process {
             let output = self.output();
             let from = output.len().saturating_sub(8_000);
             let from = (from..=output.len()).find(|at| output.is_char_boundary(*at)).unwrap_or(0);
-            // Through the test's own capture: shown where the test fails.
-            std::eprintln!("--- process {} said:\n{}", self.child.id(), &output[from..]);
+            eprintln!("--- process {} said:\n{}", self.child.id(), &output[from..]);
         }
     }
 }

@@ -33,11 +33,6 @@ impl Stage {
         write(&path, text).unwrap();
         path
     }
-
-    /// Where its files are.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
 }
 
 impl Drop for Stage {

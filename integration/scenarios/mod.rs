@@ -1,1 +1,16 @@
-//! Scenarios, each a sentence.
+//! What a cluster sees of doorstep, one sentence a scenario.
+
+mod admin;
+mod answers;
+mod coalescing;
+mod drain;
+mod edns;
+mod hostile;
+mod listeners;
+mod outage;
+mod reload;
+mod rules;
+mod size;
+mod slow;
+mod supervision;
+mod usage;

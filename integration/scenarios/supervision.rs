@@ -1,0 +1,124 @@
+//! The process watches itself: real listeners and the real watchdog, with a stand-in for the resolver that fails on demand, in a
+//! process of its own.
+
+use std::env::{current_exe, var};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use doorstep::app::watch;
+use doorstep::lifecycle::{Readiness, Supervisor};
+use doorstep::listen::{self, Client, Respond, Verdict};
+
+use crate::harness::{Process, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
+
+/// Tells the child which port to serve.
+const PORT: &str = "DOORSTEP_TEST_PORT";
+
+/// Sends each query back as its reply, but dies or hangs at a word.
+#[derive(Clone)]
+struct Fragile;
+
+impl Respond for Fragile {
+    type Pending = ();
+
+    fn answer_now(&self, _worker: usize, message: &[u8], _client: Client, _now: Instant, out: &mut [u8]) -> Verdict<()> {
+        let says = |word: &[u8]| message.windows(word.len()).any(|window| window == word);
+        assert!(!says(b"panic"), "as it was asked to");
+        while says(b"hang") {
+            sleep(seconds(1));
+        }
+        out[..message.len()].copy_from_slice(message);
+        out[2] |= 0x80;
+        Verdict::Reply(message.len())
+    }
+
+    async fn answer_later(&self, _worker: usize, _pending: ()) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Runs this very test in a child process, where this function serves and never returns.
+fn fragile(test: &str) -> (Process, SocketAddr) {
+    if let Ok(port) = var(PORT) {
+        serve(port.parse().unwrap());
+    }
+    let port = free_port();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c 0; exec \"$0\" \"$@\""]).arg(current_exe().unwrap());
+    command.args(["--exact", &format!("{}::{test}", module_path!().split_once("::").unwrap().1), "--nocapture"]);
+    let child = Process::start(command.env(PORT, port.to_string()));
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    eventually("the child answers", seconds(10), || {
+        let client = Udp::to(address);
+        client.send(&a("well.").encode());
+        client.receive(Duration::from_millis(100)).is_some()
+    });
+    (child, address)
+}
+
+fn serve(port: u16) -> ! {
+    let supervisor = Supervisor::default();
+    watch(&supervisor, Readiness::default().latch("workers", "")).unwrap();
+    let config = listen::Config {
+        addresses: vec![(Ipv4Addr::LOCALHOST, port).into()],
+        workers: 1,
+        tcp_connections: 8,
+        tcp_connections_per_client: 8,
+        tcp_idle: seconds(10),
+    };
+    let _listeners = listen::bind(&config).unwrap().serve(Fragile, &supervisor).unwrap();
+    loop {
+        sleep(seconds(60));
+    }
+}
+
+#[test]
+fn a_loop_that_dies_is_started_again_on_its_socket() {
+    let _stage = Stage::beside_others();
+    let (mut child, address) = fragile("a_loop_that_dies_is_started_again_on_its_socket");
+    let client = Udp::to(address);
+    for transport in ["udp", "tcp"] {
+        if transport == "udp" {
+            client.send(&a("panic.").encode());
+        } else {
+            Tcp::to(address).send(&a("panic.").framed());
+        }
+        let question = a("well.");
+        eventually("the same socket is answered", seconds(5), || {
+            client.send(&question.encode());
+            client.receive(Duration::from_millis(200)).is_some()
+        });
+        assert_eq!(Tcp::to(address).ask(&question).id(), question.id);
+        client.forget();
+    }
+    assert!(child.runs());
+    assert_eq!(child.count("as it was asked to"), 2);
+}
+
+#[test]
+fn loops_that_die_too_often_end_the_process() {
+    let _stage = Stage::beside_others();
+    let (mut child, address) = fragile("loops_that_die_too_often_end_the_process");
+    let client = Udp::to(address);
+    for _ in 0..3 {
+        client.send(&a("panic.").encode());
+        sleep(Duration::from_millis(300));
+    }
+    assert_eq!(child.exit(seconds(10)).code(), Some(1));
+}
+
+#[test]
+fn a_loop_that_hangs_aborts_the_process() {
+    let _stage = Stage::beside_others();
+    let (mut child, address) = fragile("a_loop_that_hangs_aborts_the_process");
+    let client = Udp::to(address);
+    client.send(&a("hang.").encode());
+    client.send(&a("well.").encode());
+    let reply = client.receive(seconds(1)).map(Reply::read);
+    assert!(reply.is_none(), "the only loop of this socket hangs");
+    const SIGABRT: i32 = 6;
+    assert_eq!(child.exit(seconds(30)).signal(), Some(SIGABRT));
+}
