@@ -37,7 +37,10 @@ impl Doorstep {
         let admin = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorstep"));
         command.args(["--listen", &format!("127.0.0.1:{dns}"), "--listen", &format!("[::1]:{dns}")]);
-        command.args(["--admin", &format!("127.0.0.1:{admin}"), "--drain", "1s"]).args(flags);
+        command.args(["--admin", &format!("127.0.0.1:{admin}")]).args(flags);
+        if !flags.contains(&"--drain") {
+            command.args(["--drain", "1s"]);
+        }
         command.env("POD_NAME", "doorstep-test").env("NO_COLOR", "1");
         Self { process: Process::start(&mut command), dns, admin }
     }
@@ -98,11 +101,10 @@ impl Doorstep {
     /// The sum of a metric over all its labels; `name` may end in `{label="value"` to choose among them.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = self.page("/metrics").expect("the admin page answers").1;
-        let bare = name.split('{').next().unwrap();
-        assert!(page.contains(bare), "no metric {bare} in\n{page}");
-        let of_name =
-            |line: &&str| line.starts_with(name) && (name.contains('{') || matches!(line.as_bytes().get(name.len()), Some(b' ' | b'{')));
-        page.lines().filter(of_name).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| name.contains('{') || rest.starts_with([' ', '{']));
+        let values: Vec<f64> = page.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        assert!(!values.is_empty(), "no metric {name} in\n{page}");
+        values.iter().sum()
     }
 
     /// Waits until its log has a line with `text`.

@@ -19,7 +19,7 @@ pub(crate) use doorstep::Doorstep;
 pub(crate) use load::{Load, p99};
 pub(crate) use ports::free_port;
 pub(crate) use process::{Process, run};
-pub(crate) use question::{Question, a, aaaa, any_type, txt};
+pub(crate) use question::{Question, a, aaaa, txt};
 pub(crate) use reply::{Rcode, Reply};
 pub(crate) use stage::Stage;
 

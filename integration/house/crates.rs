@@ -6,12 +6,12 @@ use super::{Source, all_sources, expect_none};
 const AT_HOME: [(&str, &[&str]); 9] = [
     ("kube", &["k8s/"]),
     ("k8s_openapi", &["k8s/"]),
-    ("libc", &["listen/batch.rs", "listen/batch/", "upstream/failure.rs"]),
+    ("libc", &["listen/batch.rs", "listen/kernel_form.rs", "upstream/failure.rs"]),
     ("hickory_proto", &["wire/", "command/demo/"]),
     ("hickory_server", &["command/demo/"]),
     ("axum", &["admin/"]),
     ("clap", &["config/"]),
-    ("serde_saphyr", &["config/"]),
+    ("serde_saphyr", &["config/", "command/"]),
     ("tracing_subscriber", &["telemetry/"]),
 ];
 

@@ -18,5 +18,5 @@ fn a_thousand_clients_that_ask_at_once_cost_the_upstream_one_query() {
         assert_eq!(Reply::to(question, octets).addresses().len(), 1);
     }
     assert_eq!(coredns.asked("popular.slow.test."), 1);
-    assert_eq!(doorstep.metric("doorstep_coalesced"), 999.0);
+    assert_eq!(doorstep.metric("doorstep_coalesced_total"), 999.0);
 }

@@ -1,7 +1,6 @@
 //! The end of a process loses nobody's query.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use crate::harness::{CoreDns, Doorstep, Load, Stage, a, eventually, seconds};
 
@@ -42,8 +41,7 @@ fn a_second_signal_ends_it_at_once() {
     doorstep.process.signal("INT");
     eventually("not ready", seconds(1), || doorstep.readiness().0 == 503);
     assert!(doorstep.process.runs());
-    let begun = Instant::now();
     doorstep.process.signal("TERM");
     doorstep.exit(seconds(5));
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    doorstep.says("a second time");
 }

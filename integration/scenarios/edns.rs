@@ -2,6 +2,9 @@
 
 use crate::harness::{CoreDns, Doorstep, Rcode, Stage, a, txt};
 
+/// TSIG knows the same number as BADSIG (RFC 6895 §2.3).
+const BADVERS: u16 = 16;
+
 const WEB: &str = "web.shop.svc.cluster.local.";
 
 #[test]
@@ -35,7 +38,7 @@ fn a_version_of_edns_to_come_gets_badvers_and_no_answer() {
     let coredns = CoreDns::start(&stage);
     let doorstep = Doorstep::before(&coredns);
     let reply = doorstep.ask(&a(WEB).edns(1232).version(1));
-    assert_eq!((reply.rcode(), reply.answers().len()), (Rcode::BADVERS, 0));
+    assert_eq!((u16::from(reply.rcode()), reply.answers().len()), (BADVERS, 0));
     assert_eq!(coredns.asked(WEB), 0);
 }
 

@@ -81,5 +81,5 @@ fn a_query_sent_twice_while_it_waits_is_answered_once() {
     client.send(&question.encode());
     Reply::to(&question, client.receive(Duration::from_secs(5)).unwrap());
     assert!(client.receive(Duration::from_millis(300)).is_none(), "a second reply");
-    assert_eq!(doorstep.metric("doorstep_retransmissions"), 1.0);
+    assert_eq!(doorstep.metric("doorstep_retransmissions_total"), 1.0);
 }

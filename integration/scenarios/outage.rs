@@ -34,7 +34,7 @@ fn expired_answers_serve_while_the_upstream_is_gone_and_fresh_ones_as_soon_as_it
     assert_eq!(unknown.rcode(), Rcode::ServFail);
     assert!(matches!(unknown.ede(), Some(NO_REACHABLE_AUTHORITY | NETWORK_ERROR)), "{unknown:?}");
     assert_eq!(doorstep.readiness().0, 200, "serving stale beats handing the load to a CoreDNS that is down");
-    assert!(doorstep.metric("coredns_cache_served_stale") >= 4.0);
+    assert!(doorstep.metric("coredns_cache_served_stale_total") >= 4.0);
 
     coredns.run();
     assert_eq!(doorstep.ask(&a("api.shop.svc.cluster.local.")).rcode(), Rcode::NoError, "the first question after the outage");
@@ -63,7 +63,7 @@ fn an_upstream_that_is_gone_is_not_asked_again_for_each_client() {
     let mut coredns = CoreDns::start(&stage);
     let doorstep = Doorstep::before(&coredns);
     coredns.stop();
-    let attempts = || doorstep.metric("coredns_cache_misses");
+    let attempts = || doorstep.metric("coredns_cache_misses_total");
     let before = attempts();
     for _ in 0..100 {
         assert_eq!(doorstep.ask(&a("cart.shop.svc.cluster.local.")).rcode(), Rcode::ServFail);

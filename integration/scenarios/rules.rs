@@ -36,7 +36,7 @@ fn suffix_rules_answer_at_the_node_and_the_longest_wins() {
     }
     assert_eq!(doorstep.ask(&a("noleak.example.")).rcode(), Rcode::NXDomain);
     assert_eq!(coredns.asked("noleak.example."), 1, "a suffix ends at a label");
-    assert!(doorstep.metric("doorstep_rule_answers") >= 7.0);
+    assert!(doorstep.metric("doorstep_rule_answers_total") >= 7.0);
 }
 
 #[test]
