@@ -137,6 +137,27 @@ fn unknown_types_pass_whatever_they_hold() {
 }
 
 #[test]
+fn address_records_share_their_owner_with_the_question_where_the_upstream_spelled_it_out() {
+    let asked = key("www.example", A);
+    let spelled = |last: u8| record(&wire("WWW.example"), A, 60, &[192, 0, 2, last]);
+    let shared = answer(&asked, 0, [&[address(1, 60), address(2, 60)], &[], &[]]);
+    let made = answer(&asked, 0, [&[spelled(1), spelled(2)], &[soa(60, 60)], &[opt(1232, 0, &[])]]);
+    assert_eq!(made.image().octets(), shared.image().octets());
+    assert_eq!((made.ttl, kept(&made)), (60, [2, 0, 0]));
+}
+
+#[test]
+fn an_answer_with_names_besides_its_owners_stays_as_it_came() {
+    let asked = key("www.example", A);
+    let chain = record(&wire("www.example"), CNAME, 60, &wire("host.example"));
+    let end = record(&wire("host.example"), A, 60, &[192, 0, 2, 1]);
+    let octets = message(&asked, 0, [&[chain, end], &[], &[]]);
+    let answer = check(&asked, &octets).unwrap();
+    assert_eq!(answer.image().message().len(), octets.len());
+    assert_eq!(answer.chain_end().unwrap().to_string(), "host.example.");
+}
+
+#[test]
 fn the_smallest_ttl_of_what_is_kept_counts() {
     let asked = key("www.example", A);
     let mixed = answer(&asked, 0, [&[address(1, 300), address(2, 5)], &[], &[]]);
