@@ -52,17 +52,19 @@ async fn ask_listeners(addresses: &[SocketAddr]) -> Result<(), String> {
 }
 
 async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -> Result<(), String> {
-    match probe::ask_name(listener, &format!("kubernetes.default.svc.{domain}")).await {
-        Heard::Answer => {}
-        Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
-        _ => return Err("the upstream has not answered for a cluster name".to_owned()),
-    }
+    // Both at once: where our queries come back to us, the cluster name waits for itself and is never answered.
     let label = resolver.loop_guard().begin(rand::random());
-    probe::ask_name(listener, &format!("{label}.{domain}")).await;
+    let (loop_name, cluster_name) = (format!("{label}.{domain}"), format!("kubernetes.default.svc.{domain}"));
+    let (_, heard) = tokio::join!(probe::ask_name(listener, &loop_name), probe::ask_name(listener, &cluster_name));
     if resolver.loop_guard().looping() {
         return Err(
             "forwarding loop: the upstream sends our own queries back; give the address of a Service that is not redirected".to_owned()
         );
+    }
+    match heard {
+        Heard::Answer => {}
+        Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
+        _ => return Err("the upstream has not answered for a cluster name".to_owned()),
     }
     external(listener, resolver).await
 }
