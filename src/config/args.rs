@@ -77,7 +77,7 @@ pub struct ServeArgs {
     /// Configuration file (YAML); read again when its content changes
     #[arg(long, value_name = "FILE", env = "DOORSTEP_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
-    /// Address to answer DNS on, UDP and TCP; may be given several times [default: 0.0.0.0:53 and, where there is IPv6, [::]:53]
+    /// Address to answer DNS on, UDP and TCP; may be given several times [default: port 53 of every address, IPv4 and, where there is any, IPv6]
     #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_LISTEN", value_delimiter = ',', hide_env = true)]
     pub listen: Vec<SocketAddr>,
     /// Server to ask, tcp://IP:PORT or udp://IP:PORT; may be given several times [default: Service kube-dns-upstream]

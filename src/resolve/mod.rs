@@ -1,6 +1,6 @@
 //! The spine: one query, one walk, through rules, cache, coalescing and upstream.
 //!
-//! [`memory`] is the first half, a plain call that answers from rules and cache; [`lookup`] is the second, the wait for an upstream.
+//! `memory` is the first half, a plain call that answers from rules and cache; `lookup` is the second, the wait for an upstream.
 
 mod counters;
 mod identity;
