@@ -1,0 +1,54 @@
+//! Processes as the kernel sees them: their time and their memory.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// What the scheduler gave a process, all its threads together, since their start.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Scheduled {
+    /// On a core, user and system.
+    pub(crate) ran: Duration,
+    /// Ready to run, with somebody else on the core.
+    pub(crate) queued: Duration,
+}
+
+/// From schedstat, in nanoseconds: the ticks of /proc/PID/stat are too coarse for a short window.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn scheduled(pid: u32) -> io::Result<Scheduled> {
+    let mut sum = Scheduled::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end between the listing and the reading.
+        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        let mut fields = text.split_whitespace().map(|field| Duration::from_nanos(field.parse().unwrap_or(0)));
+        sum.ran += fields.next().unwrap_or_default();
+        sum.queued += fields.next().unwrap_or_default();
+    }
+    Ok(sum)
+}
+
+/// Resident memory (VmRSS), in MiB.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn resident(pid: u32) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kibibytes = field(&status, "VmRSS:").and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
+    kibibytes.map(|size| size / 1024.0).ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
+}
+
+/// Seconds since the machine started.
+///
+/// # Errors
+/// /proc is not there.
+pub(crate) fn uptime() -> io::Result<f64> {
+    let text = fs::read_to_string("/proc/uptime")?;
+    text.split(' ').next().and_then(|seconds| seconds.parse().ok()).ok_or_else(|| io::Error::other("no number in /proc/uptime"))
+}
+
+/// What follows `key` in a file of `key value` lines.
+pub(crate) fn field<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+}

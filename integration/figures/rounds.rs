@@ -1,0 +1,200 @@
+//! The rounds: every contender in turn, again and again, so that a noisy minute hits all alike. Medians go into the table.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::contenders::Contender;
+use crate::load::{self, Expect, Outcome, Pace};
+use crate::questions::{CLUSTER, OUTSIDE, Questions};
+
+/// Popular names.
+const HOT: u32 = 1_000;
+/// Queries a second when latency is measured.
+const LATENCY_RATE: f64 = 10_000.0;
+/// Queries a second when CPU time is measured.
+const CPU_RATE: f64 = 20_000.0;
+/// Where the search for saturation begins, in queries a second, and its steps.
+const SEARCH: (f64, f64) = (20_000.0, 1.3);
+/// Saturated is who answers less than this share of what is asked.
+const SATURATED: f64 = 0.9;
+/// At saturation this many times as much is asked as was answered at best.
+const OVERLOAD: f64 = 1.15;
+/// Misses waiting at once.
+const MISSES: u64 = 100;
+
+/// How long the benchmark takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// Rounds over all contenders.
+    pub(crate) rounds: u32,
+    /// One measurement.
+    pub(crate) window: Duration,
+}
+
+/// One contender, measured. Every list has one value a round.
+#[derive(Default)]
+pub(crate) struct Figures {
+    /// Answers a second at saturation.
+    pub(crate) saturation: Vec<f64>,
+    /// Share of its core that it had then.
+    pub(crate) busy: Vec<f64>,
+    /// Microseconds of CPU time for one answer from the cache.
+    pub(crate) cpu: Vec<f64>,
+    /// Median latency, in microseconds.
+    pub(crate) p50: Vec<f64>,
+    /// Latency that nine of ten answers stay below, in microseconds.
+    pub(crate) p90: Vec<f64>,
+    /// Misses a second, names of the cluster; the floor has none.
+    pub(crate) cluster: Vec<f64>,
+    /// Misses a second, other names; the floor has none.
+    pub(crate) outside: Vec<f64>,
+    /// Microseconds of CPU time for one miss, of either kind.
+    pub(crate) cpu_miss: Vec<f64>,
+    /// Resident MiB after the start, then with the hot set cached.
+    pub(crate) resident: [f64; 2],
+    /// Queries sent at the two fixed rates and as misses.
+    pub(crate) asked: u64,
+    /// Of these, without a right answer.
+    pub(crate) failed: u64,
+}
+
+/// Everyone under measurement, and what came of it so far.
+pub(crate) struct Rounds<'c> {
+    contenders: &'c [Contender],
+    effort: Effort,
+    /// In the order of the contenders.
+    pub(crate) figures: Vec<Figures>,
+    /// Queries a second that each answered at most.
+    best: Vec<f64>,
+}
+
+impl<'c> Rounds<'c> {
+    /// Weighs and warms everyone, and finds roughly how many queries a second each answers.
+    ///
+    /// # Errors
+    /// A contender is gone, or does not answer at all; likewise below.
+    pub(crate) fn prepare(contenders: &'c [Contender], effort: Effort) -> io::Result<Self> {
+        let mut rounds = Self { contenders, effort, figures: Vec::new(), best: Vec::new() };
+        for contender in contenders {
+            let (figures, best) = prepare(contender, effort)?;
+            rounds.figures.push(figures);
+            rounds.best.push(best);
+        }
+        Ok(rounds)
+    }
+
+    /// Answers from the cache. `tell` hears what is being done.
+    pub(crate) fn hits(&mut self, tell: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
+        let hot = Questions::zipf(HOT);
+        for round in 1..=self.effort.rounds {
+            for ((contender, figures), best) in self.contenders.iter().zip(&mut self.figures).zip(&mut self.best) {
+                tell(&format!("hits, round {round} of {}: {}", self.effort.rounds, contender.name))?;
+                measure_latency(contender, &hot, self.effort, figures)?;
+                measure_cpu(contender, &hot, self.effort, figures)?;
+                measure_saturation(contender, &hot, self.effort, best, figures)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers that must be asked for. The floor has none.
+    pub(crate) fn misses(&mut self, tell: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
+        let mut run = 0;
+        for round in 1..=self.effort.rounds {
+            for (contender, figures) in self.contenders.iter().zip(&mut self.figures) {
+                if contender.expect == Expect::Record {
+                    tell(&format!("misses, round {round} of {}: {}", self.effort.rounds, contender.name))?;
+                    measure_misses(contender, run, self.effort, figures)?;
+                    run += 2;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Misses a second that `server` answers, [`MISSES`] waiting at once. No two calls with another `run` ask the same name.
+///
+/// # Errors
+/// What the operating system says against the sockets.
+pub(crate) fn ask_misses(server: SocketAddr, zone: &str, run: u32, effort: Effort) -> io::Result<Outcome> {
+    load::run(server, &Questions::unique(zone, run), Expect::Record, Pace::Waiting(MISSES), effort.window)
+}
+
+/// Weighs, warms, and finds roughly how many queries a second the contender answers.
+fn prepare(contender: &Contender, effort: Effort) -> io::Result<(Figures, f64)> {
+    let server = &contender.server;
+    let started = server.resident()?;
+    load::warm(server.address, HOT, contender.expect)?;
+    let resident = [started, server.resident()?];
+    let hot = Questions::zipf(HOT);
+    let (mut rate, step) = SEARCH;
+    let mut best: f64 = 0.0;
+    loop {
+        let outcome = load::run(server.address, &hot, contender.expect, Pace::PerSecond(rate), effort.window / 4)?;
+        best = best.max(outcome.rate());
+        if outcome.rate() < rate * SATURATED {
+            return Ok((Figures { resident, ..Figures::default() }, best));
+        }
+        rate *= step;
+    }
+}
+
+fn measure_latency(contender: &Contender, hot: &Questions, effort: Effort, figures: &mut Figures) -> io::Result<()> {
+    let mut outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(LATENCY_RATE), effort.window)?;
+    figures.note(&outcome);
+    figures.p50.push(outcome.latency(0.5));
+    figures.p90.push(outcome.latency(0.9));
+    Ok(())
+}
+
+fn measure_cpu(contender: &Contender, hot: &Questions, effort: Effort, figures: &mut Figures) -> io::Result<()> {
+    let before = contender.server.cpu_time()?;
+    let outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(CPU_RATE), effort.window)?;
+    let spent = contender.server.cpu_time()?.saturating_sub(before);
+    figures.note(&outcome);
+    figures.cpu.push(spent.as_secs_f64() * 1e6 / outcome.latencies.len() as f64);
+    Ok(())
+}
+
+fn measure_saturation(contender: &Contender, hot: &Questions, effort: Effort, best: &mut f64, figures: &mut Figures) -> io::Result<()> {
+    let before = contender.server.cpu_time()?;
+    let outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(*best * OVERLOAD), effort.window)?;
+    let spent = contender.server.cpu_time()?.saturating_sub(before);
+    // The search may have met a noisy moment; the next round asks for more then.
+    *best = best.max(outcome.rate());
+    figures.saturation.push(outcome.rate());
+    // The answers that came after the window cost the same as those within.
+    let each = spent.as_secs_f64() / outcome.latencies.len() as f64;
+    figures.busy.push(each * outcome.rate());
+    Ok(())
+}
+
+/// Asks under the names of `run` and the one after it.
+fn measure_misses(contender: &Contender, run: u32, effort: Effort, figures: &mut Figures) -> io::Result<()> {
+    let before = contender.server.cpu_time()?;
+    let cluster = ask_misses(contender.server.address, CLUSTER, run, effort)?;
+    let outside = ask_misses(contender.server.address, OUTSIDE, run + 1, effort)?;
+    let spent = contender.server.cpu_time()?.saturating_sub(before);
+    figures.note(&cluster);
+    figures.note(&outside);
+    figures.cluster.push(cluster.rate());
+    figures.outside.push(outside.rate());
+    figures.cpu_miss.push(spent.as_secs_f64() * 1e6 / (cluster.latencies.len() + outside.latencies.len()) as f64);
+    Ok(())
+}
+
+impl Figures {
+    fn note(&mut self, outcome: &Outcome) {
+        self.asked += outcome.sent;
+        self.failed += outcome.lost + outcome.wrong;
+    }
+}
+
+/// The middle value; NaN for none.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
