@@ -8,6 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::servers::{Manner, SLOW, tcp, tcp_on};
 use super::*;
 
+/// A deadline that a busy machine does not come near.
+const PATIENT: std::time::Duration = std::time::Duration::from_secs(10);
+
 async fn one(manner: Manner, lane: Lane) -> Result<(), FailureClass> {
     let server = tcp(manner).await;
     rig(&[Server::Tcp(server.address)]).ask("x", lane).await
@@ -36,10 +39,14 @@ async fn closing_while_idle_is_no_failure() {
     let rig = rig(&[Server::Tcp(server.address)]);
     for _ in 0..3 {
         assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
-        sleep(MS(10)).await;
+        let fin_was_seen = async {
+            while rig.metrics.snapshot().connections > 0 {
+                sleep(MS(1)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENT, fin_was_seen).await.is_ok());
     }
-    let snapshot = rig.metrics.snapshot();
-    assert_eq!((snapshot.resent, snapshot.connections), (0, 0), "the FIN was seen");
+    assert_eq!(rig.metrics.snapshot().resent, 0);
 }
 
 #[tokio::test]
@@ -80,19 +87,21 @@ async fn a_dial_without_an_answer_is_named() {
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _first = std::net::TcpStream::connect(address).unwrap();
+    let rig = rig_with(&[Server::Tcp(address)], Timing { exchange: PATIENT, ..quick() }, Bounds::default());
     let start = Instant::now();
-    assert_eq!(rig(&[Server::Tcp(address)]).ask("x", Lane::Elastic).await, Err(FailureClass::DialTimeout));
-    assert!(start.elapsed() < MS(700), "three dials: {:?}", start.elapsed());
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::DialTimeout));
+    assert!(start.elapsed() < PATIENT / 2, "three dials: {:?}", start.elapsed());
 }
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_a_query_timeout() {
     let server = tcp(Manner::Mute).await;
-    let rig = rig(&[Server::Tcp(server.address)]);
+    let patient = rig_with(&[Server::Tcp(server.address)], Timing { exchange: PATIENT, ..quick() }, Bounds::default());
     let start = Instant::now();
-    assert_eq!(rig.ask("x", Lane::Cluster).await, Err(FailureClass::QueryTimeout));
-    assert!(start.elapsed() < MS(800), "twice silent, before the deadline: {:?}", start.elapsed());
+    assert_eq!(patient.ask("x", Lane::Cluster).await, Err(FailureClass::QueryTimeout));
+    assert!(start.elapsed() < PATIENT / 2, "twice silent, before the deadline: {:?}", start.elapsed());
     assert_eq!(server.asked.load(SeqCst), 2);
+    let rig = rig(&[Server::Tcp(server.address)]);
     assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::QueryTimeout));
     assert_eq!(server.asked.load(SeqCst), 3, "slowness is no fault in the elastic lane");
 }
