@@ -13,6 +13,14 @@ pub(crate) struct Scheduled {
     pub(crate) queued: Duration,
 }
 
+impl Scheduled {
+    /// Of the time since `before` that it could have run, the share, in percent, that others had its core.
+    pub(crate) fn disturbed_since(self, before: Self) -> f64 {
+        let (ran, queued) = (self.ran.saturating_sub(before.ran), self.queued.saturating_sub(before.queued));
+        100.0 * queued.as_secs_f64() / (ran + queued).as_secs_f64()
+    }
+}
+
 /// From schedstat, in nanoseconds: the ticks of /proc/PID/stat are too coarse for a short window.
 ///
 /// # Errors
@@ -37,15 +45,6 @@ pub(crate) fn resident(pid: u32) -> io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kibibytes = field(&status, "VmRSS:").and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
     kibibytes.map(|size| size / 1024.0).ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
-}
-
-/// Seconds since the machine started.
-///
-/// # Errors
-/// /proc is not there.
-pub(crate) fn uptime() -> io::Result<f64> {
-    let text = fs::read_to_string("/proc/uptime")?;
-    text.split(' ').next().and_then(|seconds| seconds.parse().ok()).ok_or_else(|| io::Error::other("no number in /proc/uptime"))
 }
 
 /// What follows `key` in a file of `key value` lines.

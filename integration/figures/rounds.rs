@@ -19,7 +19,7 @@ const SEARCH: (f64, f64) = (20_000.0, 1.3);
 /// Saturated is who answers less than this share of what is asked.
 const SATURATED: f64 = 0.9;
 /// At saturation this many times as much is asked as was answered at best.
-const OVERLOAD: f64 = 1.15;
+const OVERLOAD: f64 = 1.3;
 /// Misses waiting at once.
 const MISSES: u64 = 100;
 
@@ -37,6 +37,8 @@ pub(crate) struct Effort {
 pub(crate) struct Figures {
     /// Answers a second at saturation.
     pub(crate) saturation: Vec<f64>,
+    /// Share of the queries that got no answer then. None lost: it was not saturated, and can do more.
+    pub(crate) overload: Vec<f64>,
     /// Share of its core that it had then.
     pub(crate) busy: Vec<f64>,
     /// Microseconds of CPU time for one answer from the cache.
@@ -165,6 +167,7 @@ fn measure_saturation(contender: &Contender, hot: &Questions, effort: Effort, be
     // The search may have met a noisy moment; the next round asks for more then.
     *best = best.max(outcome.rate());
     figures.saturation.push(outcome.rate());
+    figures.overload.push((outcome.lost + outcome.wrong) as f64 / outcome.sent as f64);
     // The answers that came after the window cost the same as those within.
     let each = spent.as_secs_f64() / outcome.latencies.len() as f64;
     figures.busy.push(each * outcome.rate());
@@ -190,6 +193,11 @@ impl Figures {
         self.asked += outcome.sent;
         self.failed += outcome.lost + outcome.wrong;
     }
+}
+
+/// The smallest and the largest value.
+pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
+    (values.iter().copied().fold(f64::NAN, f64::min), values.iter().copied().fold(f64::NAN, f64::max))
 }
 
 /// The middle value; NaN for none.

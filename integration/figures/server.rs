@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::load::{self, Expect};
-use crate::process;
+use crate::process::{self, Scheduled};
 
 /// A running server; stopped when dropped, and by the kernel should this process die without a word (`setpriv --pdeathsig`).
 pub(crate) struct Server {
@@ -60,7 +60,15 @@ impl Server {
     /// # Errors
     /// It is gone.
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
-        process::scheduled(self.child.id()).map(|given| given.ran)
+        self.scheduled().map(|given| given.ran)
+    }
+
+    /// What the scheduler gave it since its start.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(crate) fn scheduled(&self) -> io::Result<Scheduled> {
+        process::scheduled(self.child.id())
     }
 
     /// Resident memory, in MiB.

@@ -1,6 +1,6 @@
 //! The table: Markdown, ratios first.
 
-use crate::rounds::{Figures, median};
+use crate::rounds::{Figures, median, spread};
 
 /// What the value of a column is measured against.
 #[derive(Clone, Copy)]
@@ -27,7 +27,8 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// The columns without a ratio.
-const PLAIN: [&str; 4] = ["MiB idle", "MiB, 1,000 names", "core at saturation", "failed"];
+const PLAIN: [&str; 6] =
+    ["MiB idle", "MiB, 1,000 names", "hits/s at saturation, least to most", "lost at saturation", "core at saturation", "failed"];
 
 /// The whole table. `names` and `figures` go together, the floor first.
 pub(crate) fn render(names: &[&str], figures: &[Figures]) -> String {
@@ -46,7 +47,9 @@ pub(crate) fn render(names: &[&str], figures: &[Figures]) -> String {
         let [idle, warm] = row.resident;
         let failed = 100.0 * row.failed as f64 / row.asked.max(1) as f64;
         let busy = 100.0 * median(&row.busy);
-        text.push_str(&format!(" {idle:.1} | {warm:.1} | {busy:.0} % | {failed:.3} % |"));
+        let (least, most) = spread(&row.saturation);
+        let (least, most, lost) = (grouped(least, 0), grouped(most, 0), 100.0 * median(&row.overload));
+        text.push_str(&format!(" {idle:.1} | {warm:.1} | {least} to {most} | {lost:.1} % | {busy:.0} % | {failed:.3} % |"));
     }
     text.push('\n');
     text
