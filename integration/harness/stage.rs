@@ -29,6 +29,7 @@ impl Stage {
 
     /// Writes a file of the scenario's own.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        create_dir_all(&self.directory).unwrap();
         let path = self.directory.join(name);
         write(&path, text).unwrap();
         path
@@ -37,7 +38,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // Left behind it does no harm.
+        // Not there where no file was written; left behind it does no harm.
         drop(remove_dir_all(&self.directory));
     }
 }
@@ -45,7 +46,5 @@ impl Drop for Stage {
 fn directory() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("stage-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    create_dir_all(&directory).unwrap();
-    directory
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
