@@ -1,15 +1,9 @@
 //! Sockets and nothing else: datagrams and streams in, replies out. What a reply says is decided behind [`Respond`].
 
 pub mod batch;
-mod bind;
-mod connection;
-mod counters;
-mod seats;
-mod tcp;
+mod kernel_form;
 #[cfg(test)]
 mod tests;
-mod udp;
-mod workers;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -1,1 +1,3 @@
-//! With real sockets.
+//! Real sockets on the loopback.
+
+mod batch;
