@@ -12,7 +12,6 @@ mod connection;
 mod endpoint;
 mod estimate;
 mod failure;
-mod framing;
 mod group;
 mod lane;
 mod metrics;

@@ -17,11 +17,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Open, Request, Slot};
 use super::failure::Lost;
-use super::framing::Frames;
 use super::lane::MOST_PENDING;
 use super::pulse::Pulse;
 use super::{FailureClass, Timing};
-use crate::wire::{Answer, AnswerError, Key, encode_upstream_query};
+use crate::wire::{Answer, AnswerError, Frames, Key, encode_upstream_query};
 
 struct Pending {
     key: Key,
@@ -126,7 +125,7 @@ impl Task {
                     Err(error) => return End::of_io(&error),
                     Ok(count) => self.note_written(count),
                 },
-                read = reader.read_buf(&mut frames.buffer) => match read {
+                read = reader.read_buf(frames.room()) => match read {
                     Ok(0) => return End::closed(&frames),
                     Err(error) => return End::of_io(&error),
                     Ok(_) => self.receive(&mut frames),
@@ -171,7 +170,9 @@ impl Task {
 
     fn receive(&mut self, frames: &mut Frames) {
         self.heard_at = Instant::now();
-        frames.take(|message| self.settle(message));
+        while let Some(message) = frames.next() {
+            self.settle(message);
+        }
         self.show_head();
     }
 

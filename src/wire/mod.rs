@@ -5,6 +5,7 @@
 
 mod answer;
 mod edns;
+mod framing;
 mod header;
 mod image;
 mod name;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use answer::{Answer, AnswerError, Kind};
 pub use edns::{Ede, Edns};
+pub use framing::Frames;
 pub use header::Rcode;
 pub use image::Image;
 pub use name::{FoldedName, Name, NameError};

@@ -3,40 +3,53 @@
 /// Room a quiet connection keeps.
 const BASE: usize = 2_048;
 
-/// Octets read and not yet taken. Grows to the message announced, shrinks when it is taken.
+/// Octets read and not yet taken. Grows to the message announced (65,537 octets at most), shrinks when it is taken.
 #[derive(Debug)]
-pub(super) struct Frames {
-    /// Read into with `read_buf`.
-    pub(super) buffer: Vec<u8>,
+pub struct Frames {
+    buffer: Vec<u8>,
+    /// Octets at the front that were handed over.
+    taken: usize,
 }
 
 impl Frames {
-    pub(super) fn new() -> Self {
-        Frames { buffer: Vec::with_capacity(BASE) }
+    /// Empty.
+    pub fn new() -> Self {
+        Frames { buffer: Vec::with_capacity(BASE), taken: 0 }
     }
 
-    /// Hands over every whole message, in order.
-    pub(super) fn take(&mut self, mut message: impl FnMut(&[u8])) {
-        let mut start = 0;
-        while let Some(length) = announced(&self.buffer[start..]) {
-            let end = start + 2 + length;
-            if end > self.buffer.len() {
-                break;
-            }
-            message(&self.buffer[start + 2..end]);
-            start = end;
+    /// To be read into (`read_buf`): as much room as the message at hand needs, once [`Frames::next`] has said that none is whole.
+    pub fn room(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// The next whole message, without its length; `None`: more must be read first.
+    pub fn next(&mut self) -> Option<&[u8]> {
+        let waiting = &self.buffer[self.taken..];
+        let length = announced(waiting);
+        if let Some(length) = length.filter(|length| 2 + length <= waiting.len()) {
+            let start = self.taken + 2;
+            self.taken = start + length;
+            return Some(&self.buffer[start..self.taken]);
         }
-        self.buffer.drain(..start);
-        let wanted = announced(&self.buffer).map_or(BASE, |length| (2 + length).max(BASE));
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        let wanted = length.map_or(BASE, |length| (2 + length).max(BASE));
         if self.buffer.capacity() > wanted {
             self.buffer.shrink_to(wanted);
         }
         self.buffer.reserve_exact(wanted.saturating_sub(self.buffer.len()));
+        None
     }
 
     /// Whether a message has begun and not ended.
-    pub(super) fn is_amid(&self) -> bool {
-        !self.buffer.is_empty()
+    pub fn is_amid(&self) -> bool {
+        self.buffer.len() > self.taken
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -51,7 +64,9 @@ mod tests {
 
     fn taken(frames: &mut Frames) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        frames.take(|message| all.push(message.to_vec()));
+        while let Some(message) = frames.next() {
+            all.push(message.to_vec());
+        }
         all
     }
 
