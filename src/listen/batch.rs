@@ -66,7 +66,7 @@ impl Inbox {
         let header = &self.0.headers[index];
         let length = (header.msg_len as usize).min(self.0.size);
         // controllen is size_t or socklen_t, by C library.
-        let control = (header.msg_hdr.msg_controllen as usize).min(CONTROL);
+        let control = CONTROL.min(header.msg_hdr.msg_controllen as _);
         Datagram {
             octets: &self.0.octets[index * self.0.size..][..length],
             peer: read_name(&self.0.names[index]).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
@@ -86,6 +86,7 @@ impl Outbox {
 
     /// The buffer of the next datagram; `None` when full.
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "what it lends is filled before the next is asked for: no iterator")]
     pub fn next(&mut self) -> Option<&mut [u8]> {
         let Slots { octets, size, used, headers, .. } = &mut self.0;
         (*used < headers.len()).then(|| &mut octets[*used * *size..][..*size])

@@ -170,7 +170,7 @@ impl Task {
 
     fn receive(&mut self, frames: &mut Frames) {
         self.heard_at = Instant::now();
-        while let Some(message) = frames.next() {
+        while let Some(message) = frames.take_next() {
             self.settle(message);
         }
         self.show_head();

@@ -17,13 +17,13 @@ impl Frames {
         Frames { buffer: Vec::with_capacity(BASE), taken: 0 }
     }
 
-    /// To be read into (`read_buf`): as much room as the message at hand needs, once [`Frames::next`] has said that none is whole.
+    /// To be read into (`read_buf`): as much room as the message at hand needs, once [`Frames::take_next`] has said that none is whole.
     pub fn room(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
     /// The next whole message, without its length; `None`: more must be read first.
-    pub fn next(&mut self) -> Option<&[u8]> {
+    pub fn take_next(&mut self) -> Option<&[u8]> {
         let waiting = &self.buffer[self.taken..];
         let length = announced(waiting);
         if let Some(length) = length.filter(|length| 2 + length <= waiting.len()) {
@@ -64,7 +64,7 @@ mod tests {
 
     fn taken(frames: &mut Frames) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        while let Some(message) = frames.next() {
+        while let Some(message) = frames.take_next() {
             all.push(message.to_vec());
         }
         all
