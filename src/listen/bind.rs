@@ -1,40 +1,38 @@
-//! Binding: every address, for every worker, without taking a share of somebody else's port.
+//! From addresses to sockets: UDP and TCP on the same port, one of each for every worker.
 
-use std::io;
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Config, batch};
+use super::Config;
+use super::batch::{ignore_path_mtu, report_destination};
 
-/// What a UDP socket asks to hold while its loop is busy; the kernel gives at most `net.core.rmem_max`.
+/// Octets of receive buffer asked for; the kernel grants at most net.core.rmem_max. The default holds about 280 small datagrams.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// Connections that wait to be accepted; the kernel gives at most `net.core.somaxconn`.
-const BACKLOG: i32 = 1024;
-/// A receive returns after this long without a datagram, so that its loop gives a sign of life.
-const RECEIVE_TIMEOUT: Duration = Duration::from_millis(900);
-/// Tries to find one port that is free for both transports.
-const PORT_TRIES: u32 = 20;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// Ports tried for port 0 until one is free for both transports.
+const PORTS_TRIED: usize = 16;
 
 /// Sockets bound and not yet served.
 pub struct Sockets {
     pub(super) config: Config,
     pub(super) addresses: Vec<SocketAddr>,
-    /// By worker.
-    pub(super) workers: Vec<WorkerSockets>,
+    /// By worker, then as `addresses`.
+    pub(super) workers: Vec<Vec<Pair>>,
 }
 
-/// One worker's own: of each address one of each kind.
-#[derive(Default)]
-pub(super) struct WorkerSockets {
-    pub(super) udp: Vec<UdpSocket>,
-    pub(super) tcp: Vec<TcpListener>,
+/// One worker's sockets on one address.
+pub(super) struct Pair {
+    pub(super) udp: UdpSocket,
+    pub(super) tcp: TcpListener,
 }
 
 /// An address could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({transport}): {source}; {}", cure(.address, .source))]
+#[error("cannot listen on {address} ({transport}): {}", Cure(self))]
 pub struct BindError {
     /// Which.
     pub address: SocketAddr,
@@ -44,40 +42,52 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-fn cure(address: &SocketAddr, source: &io::Error) -> String {
-    let port = address.port();
-    match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("another process holds port {port} (`ss -lnp 'sport = :{port}'` names it); choose another with --listen")
+/// What the operating system said, and what to do about it.
+struct Cure<'a>(&'a BindError);
+
+impl fmt::Display for Cure<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError { address, transport, source } = self.0;
+        let (port, list) = (address.port(), if *transport == "UDP" { "ss -lunp" } else { "ss -ltnp" });
+        match source.kind() {
+            ErrorKind::AddrInUse => write!(
+                formatter,
+                "{transport} port {port} is already in use; `{list} 'sport = :{port}'` shows by whom: stop that, or choose another with --listen"
+            ),
+            ErrorKind::PermissionDenied => write!(
+                formatter,
+                "no permission for port {port}; set the pod's safe sysctl net.ipv4.ip_unprivileged_port_start to 0, add the capability \
+                 NET_BIND_SERVICE, or choose a port from 1024 up with --listen"
+            ),
+            ErrorKind::AddrNotAvailable => write!(
+                formatter,
+                "no interface here has the address {}; `ip address` shows those there are: choose one of them, 0.0.0.0 or [::] with --listen",
+                address.ip()
+            ),
+            _ => write!(formatter, "{source}"),
         }
-        io::ErrorKind::PermissionDenied => format!(
-            "port {port} is privileged here: set the sysctl net.ipv4.ip_unprivileged_port_start=0 for the pod, or choose a port from 1024 on with --listen"
-        ),
-        io::ErrorKind::AddrNotAvailable => format!("{} is no address of this machine; choose another with --listen", address.ip()),
-        _ => "choose another with --listen".to_owned(),
     }
 }
 
 /// Binds every address, for every worker.
 ///
+/// The first socket of an address is bound alone and shared only afterwards, so that a port is never taken together with another process
+/// that shares its own.
+///
 /// # Errors
 /// The first address that cannot be had.
 pub fn bind(config: &Config) -> Result<Sockets, BindError> {
-    let workers = config.workers.max(1);
-    let mut sockets = Sockets {
-        config: Config { workers, ..config.clone() },
-        addresses: Vec::new(),
-        workers: (0..workers).map(|_| WorkerSockets::default()).collect(),
-    };
-    for address in &config.addresses {
-        let address = if address.port() == 0 { free_port(*address)? } else { claim(*address)? };
-        sockets.addresses.push(address);
-        for worker in &mut sockets.workers {
-            worker.udp.push(udp(address).map_err(|source| BindError { address, transport: "UDP", source })?);
-            worker.tcp.push(tcp(address).map_err(|source| BindError { address, transport: "TCP", source })?);
+    let mut addresses = Vec::new();
+    let mut workers: Vec<Vec<Pair>> = (0..config.workers.max(1)).map(|_| Vec::new()).collect();
+    for asked in &config.addresses {
+        let (address, first) = bind_first(*asked)?;
+        addresses.push(address);
+        for pairs in workers.iter_mut().skip(1) {
+            pairs.push(bind_pair(address, Sharing::Shared)?);
         }
+        workers[0].push(first);
     }
-    Ok(sockets)
+    Ok(Sockets { config: config.clone(), addresses, workers })
 }
 
 impl Sockets {
@@ -87,67 +97,67 @@ impl Sockets {
     }
 }
 
-/// Makes sure that nobody holds the address: with SO_REUSEPORT another process of this user would share it unnoticed, and each would get
-/// some of the queries.
-fn claim(address: SocketAddr) -> Result<SocketAddr, BindError> {
-    let failed = |transport| move |source| BindError { address, transport, source };
-    let alone = |kind, protocol| {
-        let socket = open(address, kind, protocol)?;
-        // As with any server: connections of a former life that linger do not count.
-        socket.set_reuse_address(kind == Type::STREAM)?;
-        socket.bind(&address.into())?;
-        if kind == Type::STREAM {
-            socket.listen(1)?;
-        }
-        io::Result::Ok(())
-    };
-    alone(Type::DGRAM, Protocol::UDP).map_err(failed("UDP"))?;
-    alone(Type::STREAM, Protocol::TCP).map_err(failed("TCP"))?;
-    Ok(address)
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// Fails where anybody has the port.
+    AloneThenShared,
+    /// Joins our own sockets.
+    Shared,
 }
 
-fn free_port(address: SocketAddr) -> Result<SocketAddr, BindError> {
+fn bind_first(asked: SocketAddr) -> Result<(SocketAddr, Pair), BindError> {
+    if asked.port() != 0 {
+        return Ok((asked, bind_pair(asked, Sharing::AloneThenShared)?));
+    }
     let mut tries = 0;
     loop {
         tries += 1;
-        let failed = |source| BindError { address, transport: "UDP", source };
-        let chosen = UdpSocket::bind(address).and_then(|socket| socket.local_addr()).map_err(failed)?;
-        match claim(chosen) {
-            Err(error) if tries < PORT_TRIES && error.source.kind() == io::ErrorKind::AddrInUse => {}
-            outcome => return outcome,
+        let udp = bind_udp(asked, Sharing::AloneThenShared).map_err(|source| BindError { address: asked, transport: "UDP", source })?;
+        let address = udp.local_addr().map_err(|source| BindError { address: asked, transport: "UDP", source })?;
+        match bind_tcp(address, Sharing::AloneThenShared) {
+            Ok(tcp) => return Ok((address, Pair { udp, tcp })),
+            Err(source) if source.kind() == ErrorKind::AddrInUse && tries < PORTS_TRIED => {}
+            Err(source) => return Err(BindError { address, transport: "TCP", source }),
         }
     }
 }
 
-fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    if address.is_ipv6() {
-        // [::] beside 0.0.0.0, each for itself.
-        socket.set_only_v6(true)?;
-    }
-    Ok(socket)
+fn bind_pair(address: SocketAddr, sharing: Sharing) -> Result<Pair, BindError> {
+    let udp = bind_udp(address, sharing).map_err(|source| BindError { address, transport: "UDP", source })?;
+    let tcp = bind_tcp(address, sharing).map_err(|source| BindError { address, transport: "TCP", source })?;
+    Ok(Pair { udp, tcp })
 }
 
-fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-    socket.set_reuse_port(true)?;
+fn bind_udp(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
+    let socket = bind_socket(address, Type::DGRAM, Protocol::UDP, sharing)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
-    socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
-    batch::ignore_path_mtu(&socket, address.is_ipv6())?;
+    ignore_path_mtu(&socket)?;
     if address.ip().is_unspecified() {
-        batch::tell_destination(&socket, address.is_ipv6())?;
+        report_destination(&socket)?;
     }
     Ok(socket)
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = open(address, Type::STREAM, Protocol::TCP)?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&address.into())?;
+fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = bind_socket(address, Type::STREAM, Protocol::TCP, sharing)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+fn bind_socket(address: SocketAddr, kind: Type, protocol: Protocol, sharing: Sharing) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        // So that [::] and 0.0.0.0 can be had side by side.
+        socket.set_only_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        // Connections of a process before us may still be in TIME-WAIT.
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_reuse_port(sharing == Sharing::Shared)?;
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
+    Ok(socket)
 }

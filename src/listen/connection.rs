@@ -1,237 +1,290 @@
-//! The life of one TCP connection: queries answered concurrently, answers as they come (RFC 7766 §6.2.1.1).
+//! One TCP connection: queries answered side by side, each as its answer is there (RFC 7766 §6.2.1.1, §7).
+//!
+//! What a client can make us hold is bounded: [`IN_FLIGHT`] queries, [`QUEUED`] octets of replies and one reply more, one message half
+//! read. Beyond, nothing more is read until the client has taken something.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::counters::count;
-use super::seats::Seated;
-use super::tcp::TcpWorker;
-use super::{Client, Respond, Transport, Verdict, now};
+use super::outgoing::Outgoing;
+use super::seats::Seat;
+use super::tcp::Shared;
+use super::{Client, Respond, Transport, Verdict};
+use crate::wire::Frames;
 
-/// Queries of one connection that wait for an upstream; beyond, nothing more is read until one is answered.
-const MOST_IN_FLIGHT: usize = 100;
-/// Octets of replies that may be queued; beyond, nothing more is read until the client takes some.
-const MOST_QUEUED: usize = 256 << 10;
-/// A client that takes nothing of what is queued for this long is gone.
-const STALL: Duration = Duration::from_secs(5);
-/// How long a closed connection is listened to. Closing with unread input would send a reset, and destroy answers under way.
+/// Queries of one connection that wait at a time.
+const IN_FLIGHT: usize = 100;
+/// Octets of replies that wait for the client to read.
+const QUEUED: usize = 65_536;
+/// A client that takes nothing for so long is gone.
+const WRITE_STALL: Duration = Duration::from_secs(5);
+/// What a connection that must leave waits for the answers still to come.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// What a closed connection waits for its client's FIN: closing with unread input resets, and destroys replies under way.
 const LINGER: Duration = Duration::from_secs(1);
-/// Read at once, and what a quiet connection keeps.
-const CHUNK: usize = 2_048;
+/// Octets of a DNS header (RFC 1035 §4.1.1).
+const HEADER: usize = 12;
 
-/// One connection.
-pub(super) struct Connection<R> {
-    shared: Arc<TcpWorker<R>>,
+/// One connection, owned by one task.
+pub(super) struct Connection<R: Respond> {
+    shared: Arc<Shared<R>>,
+    stream: TcpStream,
     client: Client,
-    seat: Seated,
-    /// Octets read and not yet taken.
-    input: Vec<u8>,
-    /// Length and message, one after the other.
-    output: Vec<u8>,
-    /// Of which so many octets are written.
-    written: usize,
-    /// Queries that wait.
-    in_flight: usize,
-    /// Their replies come this way.
-    owed: mpsc::UnboundedSender<Option<Vec<u8>>>,
-    replies: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
-    /// The client may still say something.
-    listening: bool,
-    /// When the last whole message came.
-    heard: Instant,
-    /// When the client last took something.
-    took: Instant,
+    seat: Seat,
+    serving: watch::Receiver<()>,
+    frames: Frames,
+    outgoing: Outgoing,
+    in_flight: JoinSet<Option<Vec<u8>>>,
+    timer: Pin<Box<Sleep>>,
+    /// Since when nothing has been asked and nothing answered.
+    quiet_since: Instant,
+    /// When the client last took octets that were queued, or when they were.
+    moved: Instant,
+    reading: Reading,
 }
 
-impl<R: Respond + Clone> Connection<R> {
-    pub(super) fn new(shared: Arc<TcpWorker<R>>, peer: SocketAddr, seat: Seated) -> Self {
-        let start = Instant::now();
-        // Bounded by the queries in flight.
-        let (owed, replies) = mpsc::unbounded_channel();
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Queries may come.
+    Open,
+    /// The client's FIN came, or something that is no message: what was asked is answered, then we close.
+    Ended,
+    /// We must close: answers that come by then are sent.
+    Leaving(Instant),
+}
+
+enum Event {
+    Wrote(io::Result<usize>),
+    Answered(Result<Option<Vec<u8>>, JoinError>),
+    Read(io::Result<usize>),
+    Leave,
+    Time,
+}
+
+/// Counts a connection as closed, however its task ends.
+struct Open<R: Respond>(Arc<Shared<R>>);
+
+impl<R: Respond> Drop for Open<R> {
+    fn drop(&mut self) {
+        self.0.counters().closed.add(1);
+    }
+}
+
+impl<R: Respond> Connection<R> {
+    /// Takes over a stream that was just accepted.
+    pub(super) fn new(shared: Arc<Shared<R>>, stream: TcpStream, peer: SocketAddr, seat: Seat, serving: watch::Receiver<()>) -> Self {
+        let born = Instant::now();
         Self {
+            timer: Box::pin(sleep_until(born + shared.idle)),
             shared,
+            stream,
             client: Client { address: peer, transport: Transport::Tcp },
             seat,
-            input: Vec::new(),
-            output: Vec::new(),
-            written: 0,
-            in_flight: 0,
-            owed,
-            replies,
-            listening: true,
-            heard: start,
-            took: start,
+            serving,
+            frames: Frames::new(),
+            outgoing: Outgoing::new(),
+            in_flight: JoinSet::new(),
+            quiet_since: born,
+            moved: born,
+            reading: Reading::Open,
         }
     }
 
-    /// Serves until the client has said all and got all, falls idle or silent, or the worker stops.
-    pub(super) async fn run(mut self, mut stream: TcpStream) {
-        if self.converse(&mut stream).await.is_ok() && stream.shutdown().await.is_ok() {
-            drop(timeout(LINGER, read_to_end(&mut stream)).await);
+    /// Runs until either side closes.
+    pub(super) async fn run(mut self) {
+        let _open = Open(self.shared.clone());
+        // Without, a reply would wait for the acknowledgement of the one before. Fails only where the peer is gone already.
+        if self.stream.set_nodelay(true).is_err() {
+            return;
         }
-    }
-
-    /// `Err`: there is nobody any more to be polite to.
-    async fn converse(&mut self, stream: &mut TcpStream) -> std::io::Result<()> {
-        let (mut reader, mut writer) = stream.split();
-        let mut stop = self.shared.stop.clone();
         loop {
-            self.take_messages();
-            let (reading, writing, waiting) = (self.may_read(), !self.output.is_empty(), self.in_flight > 0);
-            if !self.listening && !writing && !waiting {
-                return Ok(());
+            self.answer();
+            if self.is_over() {
+                return self.close().await;
             }
-            self.show(writing || waiting);
-            if reading {
-                self.make_room();
+            let proceed = match self.event().await {
+                Event::Wrote(Err(_)) | Event::Read(Err(_)) => false,
+                Event::Wrote(Ok(octets)) => self.wrote(octets),
+                Event::Answered(reply) => self.answered(reply),
+                Event::Read(Ok(octets)) => self.read(octets),
+                Event::Leave => self.leave(),
+                Event::Time => self.time(),
+            };
+            if !proceed {
+                return;
             }
-            let deadline = self.deadline(writing);
-            tokio::select! {
-                written = writer.write(&self.output[self.written..]), if writing => match written? {
-                    0 => return Err(std::io::ErrorKind::WriteZero.into()),
-                    count => self.note_written(count),
-                },
-                Some(reply) = self.replies.recv(), if waiting => self.settle(reply),
-                read = reader.read_buf(&mut self.input), if reading => {
-                    // FIN after the last query: it is answered all the same (RFC 7766 §6.2.4).
-                    self.listening = read? > 0;
+        }
+    }
+
+    /// Answers every whole message there is, as far as the bounds allow.
+    fn answer(&mut self) {
+        if !self.may_ask() {
+            return;
+        }
+        let (now, queued) = (Instant::now(), self.outgoing.waiting().len());
+        let (mut asked, mut sent) = (0, 0);
+        while self.may_ask() {
+            let Some(message) = self.frames.take_next() else { break };
+            asked += 1;
+            // Too short to have an id that a reply could carry: whoever sends that does not speak DNS, or lost the framing.
+            if message.len() < HEADER {
+                self.reading = Reading::Ended;
+                break;
+            }
+            let mut scratch = self.shared.scratch.lock();
+            match self.shared.respond.answer_now(self.shared.worker, message, self.client, now.into_std(), &mut scratch) {
+                Verdict::Reply(length) => sent += self.outgoing.push(&scratch[..length]),
+                Verdict::ReplyThenLater(length, pending) => {
+                    sent += self.outgoing.push(&scratch[..length]);
+                    renew(self.shared.clone(), pending);
                 }
-                () = self.seat.told_to_leave(), if !writing && !waiting => return Ok(()),
-                _ = stop.wait_for(|stop| *stop), if self.listening => self.listening = false,
-                // Queries in flight have time limits of their own.
-                () = sleep_until(deadline), if writing || !waiting => {
-                    return if writing { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(()) };
+                Verdict::Silence => {}
+                Verdict::Later(pending) => {
+                    let shared = self.shared.clone();
+                    self.in_flight.spawn(async move { shared.respond.answer_later(shared.worker, pending).await });
                 }
             }
         }
-    }
-
-    /// Answers every whole message, as long as there is room for replies.
-    fn take_messages(&mut self) {
-        let mut input = std::mem::take(&mut self.input);
-        let mut start = 0;
-        while self.in_flight < MOST_IN_FLIGHT && self.output.len() < MOST_QUEUED {
-            let Some(end) = announced(&input[start..]).map(|length| start + 2 + length).filter(|end| *end <= input.len()) else { break };
-            self.answer(&input[start + 2..end]);
-            start = end;
-        }
-        if start > 0 {
-            self.heard = Instant::now();
-            input.drain(..start);
-        }
-        self.input = input;
-    }
-
-    fn answer(&mut self, message: &[u8]) {
-        let shared = Arc::clone(&self.shared);
-        count(&shared.counters.worker(shared.worker).received_tcp, 1);
-        let mut scratch = shared.scratch.lock();
-        let verdict = shared.respond.answer_now(shared.worker, message, self.client, now(), &mut scratch);
-        match verdict {
-            Verdict::Reply(length) => self.queue(&scratch[..length]),
-            Verdict::ReplyThenLater(length, pending) => {
-                self.queue(&scratch[..length]);
-                let (respond, worker) = (shared.respond.clone(), shared.worker);
-                tokio::spawn(async move { drop(respond.answer_later(worker, pending).await) });
-            }
-            Verdict::Silence => {}
-            Verdict::Later(pending) => {
-                self.in_flight += 1;
-                let (respond, worker) = (shared.respond.clone(), shared.worker);
-                let reply = Promise(Some(self.owed.clone()));
-                tokio::spawn(async move { reply.keep(respond.answer_later(worker, pending).await) });
-            }
+        if asked > 0 {
+            self.shared.counters().received_tcp.add(asked);
+            self.shared.counters().sent_tcp.add(sent);
+            self.stir(now, queued);
         }
     }
 
-    fn queue(&mut self, reply: &[u8]) {
-        // The walk writes at most 65,535 octets.
-        let Ok(length) = u16::try_from(reply.len()) else { return };
-        if self.output.is_empty() {
-            self.took = Instant::now();
+    /// Something was asked or answered; `queued`: octets that waited before.
+    fn stir(&mut self, now: Instant, queued: usize) {
+        self.quiet_since = now;
+        if queued == 0 {
+            self.moved = now;
         }
-        self.output.extend_from_slice(&length.to_be_bytes());
-        self.output.extend_from_slice(reply);
     }
 
-    /// Takes a reply that was waited for, and all others that are there: they leave in one write.
-    fn settle(&mut self, reply: Option<Vec<u8>>) {
-        let mut next = Some(reply);
+    fn may_ask(&self) -> bool {
+        self.reading == Reading::Open && self.in_flight.len() < IN_FLIGHT && self.outgoing.waiting().len() < QUEUED
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.in_flight.is_empty() || !self.outgoing.waiting().is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.reading != Reading::Open && !self.is_busy()
+    }
+
+    /// `None`: an upstream is waited for, and that has its own deadline.
+    fn deadline(&self) -> Option<Instant> {
+        match self.reading {
+            Reading::Leaving(at) => Some(at),
+            _ if !self.outgoing.waiting().is_empty() => Some(self.moved + WRITE_STALL),
+            _ if !self.in_flight.is_empty() => None,
+            _ => Some(self.quiet_since + self.shared.idle),
+        }
+    }
+
+    /// Waits for what happens next.
+    async fn event(&mut self) -> Event {
+        let (may_ask, deadline) = (self.may_ask(), self.deadline());
+        let may_leave = !matches!(self.reading, Reading::Leaving(_));
+        if self.is_busy() {
+            self.seat.work()
+        } else {
+            self.seat.rest(self.quiet_since.into_std())
+        }
+        // A deadline mostly moves away. The timer is then let go off too early and set anew, which is cheaper than setting it each time.
+        if let Some(deadline) = deadline
+            && (self.timer.is_elapsed() || deadline < self.timer.deadline())
+        {
+            self.timer.as_mut().reset(deadline);
+        }
+        let (mut reader, mut writer) = self.stream.split();
+        let waiting = self.outgoing.waiting();
+        tokio::select! {
+            biased;
+            written = writer.write(waiting), if !waiting.is_empty() => Event::Wrote(written),
+            () = self.seat.yields(), if may_leave => Event::Leave,
+            _ = self.serving.changed(), if may_leave => Event::Leave,
+            Some(reply) = self.in_flight.join_next(), if waiting.len() < QUEUED => Event::Answered(reply),
+            read = reader.read_buf(self.frames.room()), if may_ask => Event::Read(read),
+            () = self.timer.as_mut(), if deadline.is_some() => Event::Time,
+        }
+    }
+
+    /// Whether to go on; so too the others.
+    fn wrote(&mut self, octets: usize) -> bool {
+        self.outgoing.advance(octets);
+        self.moved = Instant::now();
+        octets > 0
+    }
+
+    /// Queues an answer, and those that are there as well.
+    fn answered(&mut self, reply: Result<Option<Vec<u8>>, JoinError>) -> bool {
+        let queued = self.outgoing.waiting().len();
+        let (mut next, mut sent) = (Some(reply), 0);
         while let Some(reply) = next {
-            self.in_flight -= 1;
-            if let Some(reply) = reply {
-                self.queue(&reply);
+            // A panic behind an answer leaves its query unanswered and the connection as it is.
+            if let Ok(Some(reply)) = reply {
+                sent += self.outgoing.push(&reply);
             }
-            next = self.replies.try_recv().ok();
+            next = if self.outgoing.waiting().len() < QUEUED { self.in_flight.try_join_next() } else { None };
         }
+        self.shared.counters().sent_tcp.add(sent);
+        self.stir(Instant::now(), queued);
+        true
     }
 
-    fn note_written(&mut self, count: usize) {
-        self.took = Instant::now();
-        self.written += count;
-        if self.written == self.output.len() {
-            self.output.clear();
-            self.output.shrink_to(CHUNK);
-            self.written = 0;
+    fn read(&mut self, octets: usize) -> bool {
+        if octets == 0 {
+            // The client has asked all it wants to, and still reads.
+            self.reading = Reading::Ended;
         }
+        true
     }
 
-    fn may_read(&self) -> bool {
-        self.listening && self.in_flight < MOST_IN_FLIGHT && self.output.len() < MOST_QUEUED
+    fn leave(&mut self) -> bool {
+        self.reading = Reading::Leaving(Instant::now() + LAST_ANSWERS);
+        true
     }
 
-    /// Room for the message that is announced and no more, or for a few small ones.
-    fn make_room(&mut self) {
-        let wanted = announced(&self.input).map_or(CHUNK, |length| (2 + length).max(CHUNK));
-        if self.input.capacity() > wanted {
-            self.input.shrink_to(wanted);
+    fn time(&mut self) -> bool {
+        if self.deadline().is_none_or(|deadline| Instant::now() < deadline) {
+            return true;
         }
-        self.input.reserve_exact(wanted.saturating_sub(self.input.len()).max(1));
+        if !self.outgoing.waiting().is_empty() {
+            return false;
+        }
+        self.in_flight = JoinSet::new();
+        self.reading = Reading::Ended;
+        true
     }
 
-    fn show(&self, is_busy: bool) {
-        if is_busy { self.seat.busy() } else { self.seat.idle() }
-    }
-
-    /// A message that dribbles in counts as nothing until it is whole.
-    fn deadline(&self, writing: bool) -> Instant {
-        if writing { self.took + STALL } else { self.heard.max(self.took) + self.shared.idle }
+    /// FIN, then what the client still sends until its own: closing with unread input would reset, and destroy replies under way.
+    async fn close(self) {
+        let Self { mut stream, seat, shared, .. } = self;
+        drop(seat);
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let Ok(_permit) = shared.lingering.try_acquire() else { return };
+        let mut unread = [0; 512];
+        drop(timeout(LINGER, async { while let Ok(1..) = stream.read(&mut unread).await {} }).await);
     }
 }
 
-/// A reply that is owed: if its task dies, the connection is told that none comes.
-struct Promise(Option<mpsc::UnboundedSender<Option<Vec<u8>>>>);
-
-impl Promise {
-    fn keep(mut self, reply: Option<Vec<u8>>) {
-        if let Some(connection) = self.0.take() {
-            // A connection that has ended wants none.
-            drop(connection.send(reply));
-        }
-    }
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.send(None));
-        }
-    }
-}
-
-fn announced(octets: &[u8]) -> Option<usize> {
-    let [high, low, ..] = octets else { return None };
-    Some(usize::from(u16::from_be_bytes([*high, *low])))
-}
-
-async fn read_to_end(stream: &mut TcpStream) -> std::io::Result<()> {
-    let mut discarded = [0; CHUNK];
-    while stream.read(&mut discarded).await? > 0 {}
-    Ok(())
+/// Renews an answer that was served, if the worker bears one more task.
+fn renew<R: Respond>(shared: Arc<Shared<R>>, pending: R::Pending) {
+    let Ok(permit) = shared.places.clone().try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        drop(shared.respond.answer_later(shared.worker, pending).await);
+        drop(permit);
+    });
 }

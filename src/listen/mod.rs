@@ -1,60 +1,32 @@
 //! Sockets and nothing else: datagrams and streams in, replies out. What a reply says is decided behind [`Respond`].
+//!
+//! A worker has for each address its own UDP socket and TCP listener (SO_REUSEPORT: the kernel spreads clients over the workers). Its
+//! datagrams are read by a blocking thread that answers hits by itself; whatever must wait, and all of TCP, is on the worker's runtime,
+//! a thread of its own. So a flood of hits cannot hold up an answer that came from upstream, nor the other way round.
 
 pub mod batch;
+mod bind;
+mod connection;
+mod counters;
 mod kernel_form;
+mod outgoing;
+mod respond;
+mod seats;
+mod serve;
+mod supervised;
+mod tcp;
 #[cfg(test)]
 mod tests;
+mod udp;
+mod worker;
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use bind::{BindError, Sockets, bind};
 pub use counters::{Counters, Snapshot};
-pub use workers::Listeners;
-
-/// How a query came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// A datagram.
-    Udp,
-    /// A message on a stream.
-    Tcp,
-}
-
-/// Who asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Client {
-    /// Address and port.
-    pub address: SocketAddr,
-    /// How the query came.
-    pub transport: Transport,
-}
-
-/// What becomes of one message.
-pub enum Verdict<P> {
-    /// The first `n` octets of the buffer are the reply.
-    Reply(usize),
-    /// The same, and there is something to do afterwards that no client waits for.
-    ReplyThenLater(usize, P),
-    /// No reply.
-    Silence,
-    /// Needs the upstream.
-    Later(P),
-}
-
-/// What a listener calls: the resolver, or a test's stand-in.
-pub trait Respond: Send + Sync + 'static {
-    /// A query that must wait; owns what it needs.
-    type Pending: Send + 'static;
-
-    /// Answers from memory: never waits, never allocates on a hit. `worker` indexes the counters. `out` has 65,535 octets for TCP,
-    /// at least 1,232 for UDP.
-    fn answer_now(&self, worker: usize, message: &[u8], client: Client, now: Instant, out: &mut [u8]) -> Verdict<Self::Pending>;
-
-    /// Answers after asking upstream; `None`: no reply. The reply fits the client's transport.
-    fn answer_later(&self, worker: usize, pending: Self::Pending) -> impl Future<Output = Option<Vec<u8>>> + Send;
-}
+pub use respond::{Client, Respond, Transport, Verdict};
+pub use serve::Listeners;
 
 /// What an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +41,4 @@ pub struct Config {
     pub tcp_connections_per_client: usize,
     /// A TCP connection with nothing to do is closed after this long (RFC 7766 §6.2.3).
     pub tcp_idle: Duration,
-}
-
-/// The clock, read once a batch.
-#[expect(clippy::disallowed_methods, reason = "the listeners read the clock for those who answer")]
-fn now() -> Instant {
-    Instant::now()
 }

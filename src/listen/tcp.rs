@@ -1,4 +1,4 @@
-//! Streams: an acceptor for each worker and address. The life of one connection is in `connection`.
+//! One worker's streams on one address: who may connect. What happens on a connection is in [`connection`](super::connection).
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,80 +7,126 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::Respond;
 use super::connection::Connection;
-use super::counters::{Counters, count};
+use super::counters::{Counters, Worker};
 use super::seats::Seats;
-use super::{Respond, now};
-use crate::lifecycle::{Next, Supervisor};
+use super::supervised::Watched;
+use crate::lifecycle::Next;
 
-/// After an accept that failed for want of descriptors or memory: no spinning.
-const ERROR_PAUSE: Duration = Duration::from_millis(100);
-/// The longest message over TCP (RFC 1035 §4.2.2).
-const MESSAGE: usize = 65_535;
+/// The longest message that two octets of length can announce.
+const LONGEST_MESSAGE: usize = 65_535;
+/// Out of descriptors or memory, accepting fails at once, again and again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What an end waits for its connections: a little longer than each waits for its client.
+const CLOSING: Duration = Duration::from_millis(1_700);
 
-/// What the acceptors and connections of one worker share.
-pub(super) struct TcpWorker<R> {
+/// What all connections of a worker share.
+pub(super) struct Shared<R> {
     pub(super) worker: usize,
     pub(super) respond: R,
-    pub(super) seats: Arc<Seats>,
     pub(super) counters: Arc<Counters>,
-    pub(super) supervisor: Supervisor,
-    /// True: no new connections, no new messages.
-    pub(super) stop: watch::Receiver<bool>,
-    /// A connection with nothing to do is closed after this long.
+    /// Of all workers.
+    pub(super) seats: Arc<Seats>,
+    /// Connections that may wait for their client's FIN at a time, of all workers.
+    pub(super) lingering: Arc<Semaphore>,
+    /// Datagrams that may wait for an answer at a time, and answers to be renewed.
+    pub(super) places: Arc<Semaphore>,
     pub(super) idle: Duration,
-    /// Where replies from memory are written before they are queued: one for all connections, used without awaiting.
+    /// Where a reply is made before it is queued: one a worker, for a connection would need 64 KiB of its own.
     pub(super) scratch: Mutex<Box<[u8]>>,
 }
 
-/// Room for one reply of any length.
-pub(super) fn scratch() -> Mutex<Box<[u8]>> {
-    Mutex::new(vec![0; MESSAGE].into())
+/// What the connections of all workers share.
+pub(super) struct House {
+    pub(super) seats: Arc<Seats>,
+    pub(super) lingering: Arc<Semaphore>,
+    pub(super) idle: Duration,
 }
 
-/// Accepts until told to stop. A panic starts the acceptor again on the same socket.
-pub(super) async fn keep_accepting<R: Respond + Clone>(shared: Arc<TcpWorker<R>>, listener: Arc<TcpListener>) {
-    while let Err(error) = tokio::spawn(accept(Arc::clone(&shared), Arc::clone(&listener))).await {
-        if !error.is_panic() {
-            return;
+impl<R> Shared<R> {
+    pub(super) fn new(worker: usize, respond: R, counters: Arc<Counters>, house: &House, places: Arc<Semaphore>) -> Self {
+        Self {
+            worker,
+            respond,
+            counters,
+            seats: house.seats.clone(),
+            lingering: house.lingering.clone(),
+            places,
+            idle: house.idle,
+            scratch: Mutex::new(vec![0; LONGEST_MESSAGE].into()),
         }
-        tracing::error!(worker = shared.worker, "a TCP acceptor panicked; starting it again on its socket");
-        if shared.supervisor.died(now()) == Next::GiveUp {
-            return;
-        }
+    }
+
+    pub(super) fn counters(&self) -> &Worker {
+        self.counters.of(self.worker)
     }
 }
 
-async fn accept<R: Respond + Clone>(shared: Arc<TcpWorker<R>>, listener: Arc<TcpListener>) {
-    let mut stop = shared.stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => admit(&shared, stream, peer),
-            // The client's own end came first.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
-            Err(error) => {
-                tracing::debug!(%error, "cannot accept");
-                sleep(ERROR_PAUSE).await;
+/// Accepts connections until TCP must end.
+pub(super) struct Acceptor<R: Respond> {
+    shared: Arc<Shared<R>>,
+    listener: TcpListener,
+    serving: watch::Receiver<()>,
+    watched: Arc<Watched>,
+    connections: JoinSet<()>,
+}
+
+impl<R: Respond> Acceptor<R> {
+    pub(super) fn new(shared: Arc<Shared<R>>, listener: TcpListener, serving: watch::Receiver<()>, watched: Arc<Watched>) -> Self {
+        Self { shared, listener, serving, watched, connections: JoinSet::new() }
+    }
+
+    /// Returns when the last connection is closed, or after too many panics.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                _ = self.serving.changed() => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(error) => self.stand_back(&error).await,
+                },
+                Some(ended) = self.connections.join_next() => if self.outlives(ended) == Next::GiveUp { return },
             }
         }
+        // Whatever is left after that is dropped, and reset.
+        drop(timeout(CLOSING, async { while self.connections.join_next().await.is_some() {} }).await);
     }
-}
 
-fn admit<R: Respond + Clone>(shared: &Arc<TcpWorker<R>>, stream: TcpStream, peer: SocketAddr) {
-    let counters = shared.counters.worker(shared.worker);
-    let Some((seat, yielded)) = shared.seats.take(peer.ip()) else {
-        return count(&counters.refused, 1);
-    };
-    count(&counters.accepted, 1);
-    count(&counters.yielded, usize::from(yielded));
-    // Without it only small replies would be late; nobody is hurt.
-    stream.set_nodelay(true).ok();
-    tokio::spawn(Connection::new(Arc::clone(shared), peer, seat).run(stream));
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let counters = self.shared.counters();
+        let admission = self.shared.seats.admit(peer.ip(), Instant::now().into_std());
+        counters.yielded.add(usize::from(admission.yielded));
+        let Some(seat) = admission.seat else {
+            counters.refused.add(1);
+            return;
+        };
+        counters.accepted.add(1);
+        let connection = Connection::new(self.shared.clone(), stream, peer, seat, self.serving.clone());
+        self.connections.spawn(connection.run());
+    }
+
+    /// A connection that panicked took nobody with it, but it counts.
+    fn outlives(&self, ended: Result<(), JoinError>) -> Next {
+        match ended {
+            Err(error) if error.is_panic() => self.watched.died(),
+            _ => Next::Restart,
+        }
+    }
+
+    async fn stand_back(&self, error: &io::Error) {
+        // The peer went away before it was accepted (accept(2)): nothing is wrong with us.
+        if error.kind() == io::ErrorKind::ConnectionAborted {
+            return;
+        }
+        let counters = self.shared.counters();
+        counters.accept_errors.add(1);
+        counters.yielded.add(usize::from(self.shared.seats.make_room()));
+        tracing::debug!(%error, "accepting a connection failed");
+        sleep(ACCEPT_PAUSE).await;
+    }
 }

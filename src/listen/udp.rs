@@ -1,155 +1,179 @@
-//! The datagram loop: a blocking thread for each worker and address, which answers what memory knows and hands on the rest.
+//! One worker's datagrams on one address: a blocking loop that answers what memory knows and hands over the rest.
 
-use std::io;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::batch::{Datagram, Inbox, Outbox};
-use super::counters::{self, Counters, count};
-use super::{Client, Respond, Transport, Verdict, now};
-use crate::lifecycle::{Beat, Next, Supervisor};
+use super::batch::{Inbox, Outbox, kernel_drops};
+use super::counters::{Counters, Worker};
+use super::supervised::{self, Watched};
+use super::{Client, Respond, Transport, Verdict};
 
-/// Datagrams taken and replies sent at once.
+/// Datagrams taken by one call: more do not make a query cheaper, fewer do not make the first reply sooner.
 const BATCH: usize = 32;
-/// The longest query taken; what is longer is cut, and thereby malformed.
-const QUERY: usize = 4096;
-/// The longest reply over UDP that any configuration allows.
-const REPLY: usize = 1232;
-/// Queries of one socket that wait for the worker's runtime; beyond, they are dropped, and their clients ask again.
-const MOST_LATER: usize = 16_384;
-/// After a receive that failed for no reason of ours: no spinning.
+/// Room for a query; longer ones are cut, and so malformed.
+const LONGEST_QUERY: usize = 2_048;
+/// Room for a reply from memory (RFC 9715 §3).
+const LONGEST_REPLY: usize = 1_232;
+/// An idle loop comes round about once a second.
+const READ_TIMEOUT: Duration = Duration::from_millis(900);
+/// A socket that only fails must not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
+/// How often the kernel is asked what it dropped.
+const DROPS_EVERY: Duration = Duration::from_secs(1);
 
-/// One socket's loop and what it needs.
-pub(super) struct UdpLoop<R> {
-    pub(super) worker: usize,
-    pub(super) respond: R,
+/// A query that memory could not answer, or an answer to be renewed, on its way to the worker's runtime.
+pub(super) struct Handover<P> {
+    pub(super) pending: P,
+    /// Where the reply goes; `None`: nobody waits.
+    pub(super) reply_to: Option<ReplyTo>,
+    /// Its place among those that a worker bears.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// The way back of a datagram.
+pub(super) struct ReplyTo {
     pub(super) socket: Arc<UdpSocket>,
-    /// Where answers that need the upstream are waited for.
-    pub(super) runtime: Handle,
-    pub(super) later: Later,
+    pub(super) peer: SocketAddr,
+    pub(super) local: Option<IpAddr>,
+}
+
+/// The loop and all it needs; a panic within leaves it fit to go on.
+pub(super) struct UdpLoop<R: Respond> {
+    pub(super) worker: usize,
+    pub(super) socket: Arc<UdpSocket>,
+    pub(super) respond: R,
     pub(super) counters: Arc<Counters>,
-    pub(super) supervisor: Supervisor,
-    pub(super) beat: Beat,
-    pub(super) stop: Arc<AtomicBool>,
+    pub(super) handover: mpsc::UnboundedSender<Handover<R::Pending>>,
+    pub(super) places: Arc<Semaphore>,
+    /// Closed when the loop must end.
+    pub(super) serving: watch::Receiver<()>,
 }
 
-/// Queries handed to the runtime, and the way their replies take. A cheap handle.
-#[derive(Clone)]
-pub(super) struct Later {
-    waiting: Arc<AtomicUsize>,
-    outbox: Arc<Mutex<Outbox>>,
+/// The batch under way. It survives a panic, so that only the query that caused it is lost.
+struct Batch {
+    inbox: Inbox,
+    outbox: Outbox,
+    /// The next datagram to look at, and how many there are.
+    at: usize,
+    received: usize,
+    drops: Drops,
 }
 
-impl Later {
-    pub(super) fn new() -> Self {
-        Self { waiting: Arc::default(), outbox: Arc::new(Mutex::new(Outbox::new(1, REPLY))) }
+impl<R: Respond> UdpLoop<R> {
+    /// Runs until nobody listens any more, or until it has died too often.
+    pub(super) fn run(self, watched: &Watched) {
+        let mut batch = Batch {
+            inbox: Inbox::new(BATCH, LONGEST_QUERY),
+            outbox: Outbox::new(BATCH, LONGEST_REPLY),
+            at: 0,
+            received: 0,
+            drops: Drops::default(),
+        };
+        supervised::run(watched, || self.serve(&mut batch, watched));
     }
 
-    /// Queries that wait now.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
-    }
-
-    /// A place among the waiting; `None`: there are too many.
-    fn admit(&self) -> Option<Waiting> {
-        let waiting = Waiting(Arc::clone(&self.waiting));
-        (waiting.0.fetch_add(1, Relaxed) < MOST_LATER).then_some(waiting)
-    }
-
-    fn send(&self, socket: &UdpSocket, reply: &[u8], to: (SocketAddr, Option<IpAddr>)) -> (usize, usize) {
-        let mut outbox = self.outbox.lock();
-        let Some(buffer) = outbox.buffer().and_then(|buffer| buffer.get_mut(..reply.len())) else { return (0, 1) };
-        buffer.copy_from_slice(reply);
-        outbox.push(reply.len(), Some(to.0), to.1);
-        outbox.send(socket)
-    }
-}
-
-/// One place among the waiting.
-struct Waiting(Arc<AtomicUsize>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-impl<R: Respond + Clone> UdpLoop<R> {
-    /// Runs until told to stop. A panic starts the loop again on the same socket.
-    pub(super) fn run(self) {
-        while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
-            tracing::error!(worker = self.worker, "a UDP loop panicked; starting it again on its socket");
-            if self.supervisor.died(now()) == Next::GiveUp {
-                break;
-            }
-        }
-        self.supervisor.dismiss(&self.beat);
-    }
-
-    fn serve(&self) {
-        let counters = self.counters.worker(self.worker);
-        let (mut inbox, mut outbox) = (Inbox::new(BATCH, QUERY), Outbox::new(BATCH, REPLY));
-        while !self.stop.load(Relaxed) {
-            self.beat.tick();
-            match inbox.receive(&self.socket) {
+    fn serve(&self, batch: &mut Batch, watched: &Watched) {
+        let counters = self.counters.of(self.worker);
+        // What a panic left unanswered.
+        self.answer(batch, now());
+        // Fails once nobody holds the other end.
+        while self.serving.has_changed().is_ok() {
+            watched.beat.tick();
+            match batch.inbox.receive(&self.socket) {
                 Ok(received) => {
-                    count(&counters.received_udp, received);
-                    self.answer(&inbox, received, &mut outbox, counters);
-                    let (sent, unsent) = outbox.send(&self.socket);
-                    count(&counters.sent, sent);
-                    count(&counters.unsent, unsent);
+                    (batch.at, batch.received) = (0, received);
+                    counters.received_udp.add(received);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => {
-                    count(&counters.receive_errors, 1);
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "receiving datagrams failed");
+                    counters.receive_errors.add(1);
                     thread::sleep(ERROR_PAUSE);
                 }
             }
+            let now = now();
+            self.answer(batch, now);
+            batch.drops.look(&self.socket, counters, now);
         }
     }
 
-    fn answer(&self, inbox: &Inbox, received: usize, outbox: &mut Outbox, counters: &counters::Worker) {
-        let now = now();
-        for index in 0..received {
-            let Datagram { octets, peer, local } = inbox.datagram(index);
-            // Nobody can be answered at port 0.
-            if peer.port() == 0 {
+    /// Answers what is left of the batch, and sends.
+    fn answer(&self, batch: &mut Batch, now: Instant) {
+        while batch.at < batch.received {
+            let datagram = batch.inbox.datagram(batch.at);
+            batch.at += 1;
+            // No reply can be sent to port 0: it is nobody's.
+            if datagram.peer.port() == 0 {
+                self.counters.of(self.worker).discarded.add(1);
                 continue;
             }
-            // As many replies as datagrams: there is always a buffer.
-            let Some(out) = outbox.buffer() else { return };
-            let client = Client { address: peer, transport: Transport::Udp };
-            match self.respond.answer_now(self.worker, octets, client, now, out) {
-                Verdict::Reply(length) => outbox.push(length, Some(peer), local),
+            // There is room: the outbox is as large as the inbox, and a query has one reply.
+            let Some(out) = batch.outbox.next() else { break };
+            let client = Client { address: datagram.peer, transport: Transport::Udp };
+            let (peer, local) = (datagram.peer, datagram.local);
+            match self.respond.answer_now(self.worker, datagram.octets, client, now, out) {
+                Verdict::Reply(length) => batch.outbox.push(length, Some(peer), local),
                 Verdict::ReplyThenLater(length, pending) => {
-                    outbox.push(length, Some(peer), local);
-                    self.hand_on(pending, (peer, local), counters);
+                    batch.outbox.push(length, Some(peer), local);
+                    self.hand_over(pending, None);
                 }
                 Verdict::Silence => {}
-                Verdict::Later(pending) => self.hand_on(pending, (peer, local), counters),
+                Verdict::Later(pending) => self.hand_over(pending, Some(ReplyTo { socket: self.socket.clone(), peer, local })),
             }
         }
+        let (sent, failed) = batch.outbox.send(&self.socket);
+        let counters = self.counters.of(self.worker);
+        counters.sent_udp.add(sent);
+        counters.send_failures.add(failed);
     }
 
-    fn hand_on(&self, pending: R::Pending, to: (SocketAddr, Option<IpAddr>), counters: &counters::Worker) {
-        let Some(waiting) = self.later.admit() else { return count(&counters.shed, 1) };
-        let (respond, worker, later) = (self.respond.clone(), self.worker, self.later.clone());
-        let (socket, all) = (Arc::clone(&self.socket), Arc::clone(&self.counters));
-        self.runtime.spawn(async move {
-            let _waiting = waiting;
-            if let Some(reply) = respond.answer_later(worker, pending).await {
-                let (sent, unsent) = later.send(&socket, &reply, to);
-                count(&all.worker(worker).sent, sent);
-                count(&all.worker(worker).unsent, unsent);
-            }
+    /// A query with no place is dropped: its sender asks again.
+    fn hand_over(&self, pending: R::Pending, reply_to: Option<ReplyTo>) {
+        let handed = self.places.clone().try_acquire_owned().ok().is_some_and(|permit| {
+            // The receiver is gone only when the process ends.
+            self.handover.send(Handover { pending, reply_to, permit }).is_ok()
         });
+        if !handed {
+            self.counters.of(self.worker).discarded.add(1);
+        }
     }
+}
+
+/// Readies a bound socket for the loop.
+///
+/// # Errors
+/// What the kernel says against a read timeout.
+pub(super) fn prepare(socket: &UdpSocket) -> std::io::Result<()> {
+    socket.set_read_timeout(Some(READ_TIMEOUT))
+}
+
+/// What the kernel dropped on a socket, as far as it has been counted.
+#[derive(Default)]
+struct Drops {
+    counted: u32,
+    looked: Option<Instant>,
+}
+
+impl Drops {
+    fn look(&mut self, socket: &UdpSocket, counters: &Worker, now: Instant) {
+        if self.looked.is_some_and(|at| now.saturating_duration_since(at) < DROPS_EVERY) {
+            return;
+        }
+        self.looked = Some(now);
+        if let Some(drops) = kernel_drops(socket) {
+            counters.kernel_drops.add(drops.wrapping_sub(self.counted) as usize);
+            self.counted = drops;
+        }
+    }
+}
+
+/// Once a batch: nothing in it is older than the call that brought it.
+#[expect(clippy::disallowed_methods, reason = "the thin edge: from here on `now` is an argument")]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -1,0 +1,105 @@
+//! One worker's runtime: TCP, and the datagrams that had to wait.
+
+use std::io;
+use std::net::TcpListener;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Respond;
+use super::batch::Outbox;
+use super::supervised::{self, Watched};
+use super::tcp::{Acceptor, Shared};
+use super::udp::{Handover, ReplyTo};
+
+/// The longest datagram that IP can carry.
+const LONGEST_DATAGRAM: usize = 65_507;
+const TICK: Duration = Duration::from_secs(1);
+
+/// What a worker's runtime thread lives on; a panic within leaves it fit to go on.
+pub(super) struct WorkerLoop<R: Respond> {
+    pub(super) shared: Arc<Shared<R>>,
+    pub(super) listeners: Vec<TcpListener>,
+    pub(super) handover: mpsc::UnboundedReceiver<Handover<R::Pending>>,
+    /// Closed when TCP must end.
+    pub(super) serving: watch::Receiver<()>,
+}
+
+/// Starts the runtime that a worker runs on.
+///
+/// # Errors
+/// What the operating system says against it.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+impl<R: Respond + Clone> WorkerLoop<R> {
+    /// Runs until TCP has ended, or until it has died too often.
+    pub(super) fn run(mut self, first: Runtime, watched: &Arc<Watched>) {
+        let mut next = Some(first);
+        supervised::run(watched, || {
+            // After a panic everything that the old runtime held is gone with it, its connections included.
+            let runtime = next.take().unwrap_or_else(|| runtime().expect("a thread that had a runtime can have another"));
+            runtime.block_on(self.serve(watched));
+        });
+    }
+
+    async fn serve(&mut self, watched: &Arc<Watched>) {
+        let outbox = Arc::new(Mutex::new(Outbox::new(1, LONGEST_DATAGRAM)));
+        let mut acceptors = JoinSet::new();
+        for listener in &self.listeners {
+            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+            let listener = listener.expect("a listening socket can be duplicated and polled");
+            acceptors.spawn(Acceptor::new(self.shared.clone(), listener, self.serving.clone(), watched.clone()).run());
+        }
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => watched.beat.tick(),
+                Some(handover) = self.handover.recv() => spawn_answer(self.shared.clone(), handover, outbox.clone()),
+                ended = acceptors.join_next() => match ended {
+                    Some(ended) => pass_panic_on(ended),
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+/// A query that waits must not hold back another: each is a task. A panic in one ends with it.
+fn spawn_answer<R: Respond>(shared: Arc<Shared<R>>, handover: Handover<R::Pending>, outbox: Arc<Mutex<Outbox>>) {
+    tokio::spawn(async move {
+        let Handover { pending, reply_to, permit } = handover;
+        let reply = shared.respond.answer_later(shared.worker, pending).await;
+        drop(permit);
+        if let (Some(reply), Some(reply_to)) = (reply, reply_to) {
+            let sent = send(&mut outbox.lock(), &reply, &reply_to);
+            let counters = shared.counters();
+            if sent { &counters.sent_udp } else { &counters.send_failures }.add(1);
+        }
+    });
+}
+
+/// Whether the reply went out.
+fn send(outbox: &mut Outbox, reply: &[u8], to: &ReplyTo) -> bool {
+    let Some(room) = outbox.next().and_then(|room| room.get_mut(..reply.len())) else { return false };
+    room.copy_from_slice(reply);
+    outbox.push(reply.len(), Some(to.peer), to.local);
+    outbox.send(&to.socket).0 == 1
+}
+
+/// An acceptor does not panic unless it is broken; then the whole runtime starts anew.
+fn pass_panic_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        resume_unwind(panic);
+    }
+}
