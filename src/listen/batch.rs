@@ -19,11 +19,11 @@ pub struct Inbox(Slots);
 
 /// One datagram of an [`Inbox`].
 pub struct Datagram<'a> {
-    /// What came; cut at the inbox's size.
+    /// What came.
     pub octets: &'a [u8],
     /// From whom. Unspecified with port 0 where the kernel did not say, which no sender can be.
     pub peer: SocketAddr,
-    /// To which of our addresses, where the socket was told to say so ([`tell_destination`]).
+    /// To which of our addresses, where the socket was told to say so (IP_PKTINFO).
     pub local: Option<IpAddr>,
 }
 
@@ -86,8 +86,7 @@ impl Outbox {
 
     /// The buffer of the next datagram; `None` when full.
     #[inline]
-    #[expect(clippy::should_implement_trait, reason = "what it lends is filled before the next is asked for: no iterator")]
-    pub fn next(&mut self) -> Option<&mut [u8]> {
+    pub fn buffer(&mut self) -> Option<&mut [u8]> {
         let Slots { octets, size, used, headers, .. } = &mut self.0;
         (*used < headers.len()).then(|| &mut octets[*used * *size..][..*size])
     }

@@ -113,7 +113,7 @@ impl<R: Respond> UdpLoop<R> {
                 continue;
             }
             // There is room: the outbox is as large as the inbox, and a query has one reply.
-            let Some(out) = batch.outbox.next() else { break };
+            let Some(out) = batch.outbox.buffer() else { break };
             let client = Client { address: datagram.peer, transport: Transport::Udp };
             let (peer, local) = (datagram.peer, datagram.local);
             match self.respond.answer_now(self.worker, datagram.octets, client, now, out) {

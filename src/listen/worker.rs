@@ -89,7 +89,7 @@ fn spawn_answer<R: Respond>(shared: Arc<Shared<R>>, handover: Handover<R::Pendin
 
 /// Whether the reply went out.
 fn send(outbox: &mut Outbox, reply: &[u8], to: &ReplyTo) -> bool {
-    let Some(room) = outbox.next().and_then(|room| room.get_mut(..reply.len())) else { return false };
+    let Some(room) = outbox.buffer().and_then(|room| room.get_mut(..reply.len())) else { return false };
     room.copy_from_slice(reply);
     outbox.push(reply.len(), Some(to.peer), to.local);
     outbox.send(&to.socket).0 == 1

@@ -27,7 +27,7 @@ fn receive(inbox: &mut Inbox, socket: &UdpSocket, count: usize) -> Vec<(Vec<u8>,
 }
 
 fn queue(outbox: &mut Outbox, octets: &[u8], peer: Option<SocketAddr>, local: Option<IpAddr>) {
-    outbox.next().unwrap()[..octets.len()].copy_from_slice(octets);
+    outbox.buffer().unwrap()[..octets.len()].copy_from_slice(octets);
     outbox.push(octets.len(), peer, local);
 }
 
@@ -80,10 +80,10 @@ fn a_full_box_takes_no_more_and_is_empty_after_it_was_sent() {
     let mut outbox = Outbox::new(2, 16);
     queue(&mut outbox, b"one", Some(at), None);
     queue(&mut outbox, b"two", Some(at), None);
-    assert!(outbox.next().is_none());
+    assert!(outbox.buffer().is_none());
     outbox.push(1, Some(at), None);
     assert_eq!(outbox.send(&theirs), (2, 0));
-    assert_eq!(outbox.next().unwrap().len(), 16);
+    assert_eq!(outbox.buffer().unwrap().len(), 16);
     assert_eq!(outbox.send(&theirs), (0, 0));
 }
 
