@@ -17,10 +17,6 @@ use super::worker::{WorkerLoop, runtime};
 use super::{Config, Respond};
 use crate::lifecycle::Supervisor;
 
-/// Datagrams that may wait for an answer at a time, in one worker, and answers to be renewed: beyond what the resolver lets wait, so that
-/// it is the resolver who refuses, with a reply.
-const PLACES: usize = 16_384;
-
 /// Running workers. Dropped without [`Listeners::close`] they end soon, but nobody waits for it.
 pub struct Listeners {
     counters: Arc<Counters>,
@@ -47,7 +43,7 @@ impl Sockets {
             udp_loops: Vec::new(),
         };
         for (worker, pairs) in self.workers.into_iter().enumerate() {
-            let shared = Shared::new(worker, respond.clone(), listeners.counters.clone(), &house, Arc::new(Semaphore::new(PLACES)));
+            let shared = Shared::new(worker, respond.clone(), listeners.counters.clone(), &house);
             listeners.start(Arc::new(shared), pairs, supervisor)?;
         }
         Ok(listeners)

@@ -22,6 +22,9 @@ use crate::lifecycle::Next;
 const LONGEST_MESSAGE: usize = 65_535;
 /// Out of descriptors or memory, accepting fails at once, again and again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Datagrams that may wait for an answer at a time, in one worker, and answers to be renewed: beyond what the resolver lets wait, so that
+/// it is the resolver who refuses, with a reply.
+const PLACES: usize = 16_384;
 /// What an end waits for its connections: a little longer than each waits for its client.
 const CLOSING: Duration = Duration::from_millis(1_700);
 
@@ -49,17 +52,22 @@ pub(super) struct House {
 }
 
 impl<R> Shared<R> {
-    pub(super) fn new(worker: usize, respond: R, counters: Arc<Counters>, house: &House, places: Arc<Semaphore>) -> Self {
+    pub(super) fn new(worker: usize, respond: R, counters: Arc<Counters>, house: &House) -> Self {
         Self {
             worker,
             respond,
             counters,
             seats: house.seats.clone(),
             lingering: house.lingering.clone(),
-            places,
+            places: Arc::new(Semaphore::new(PLACES)),
             idle: house.idle,
             scratch: Mutex::new(vec![0; LONGEST_MESSAGE].into()),
         }
+    }
+
+    /// Whether every place is free: no datagram waits for its answer.
+    pub(super) fn nothing_waits(&self) -> bool {
+        self.places.available_permits() == PLACES
     }
 
     pub(super) fn counters(&self) -> &Worker {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Respond;
 use super::batch::Outbox;
@@ -21,6 +21,9 @@ use super::udp::{Handover, ReplyTo};
 /// The longest datagram that IP can carry.
 const LONGEST_DATAGRAM: usize = 65_507;
 const TICK: Duration = Duration::from_secs(1);
+/// What an end waits for datagrams that wait themselves, and how often it looks.
+const LAST_DATAGRAMS: Duration = Duration::from_secs(2);
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// What a worker's runtime thread lives on; a panic within leaves it fit to go on.
 pub(super) struct WorkerLoop<R: Respond> {
@@ -40,7 +43,7 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 }
 
 impl<R: Respond + Clone> WorkerLoop<R> {
-    /// Runs until TCP has ended, or until it has died too often.
+    /// Runs until TCP has ended and no datagram waits any more, or until it has died too often.
     pub(super) fn run(mut self, first: Runtime, watched: &Arc<Watched>) {
         let mut next = Some(first);
         supervised::run(watched, || {
@@ -60,14 +63,14 @@ impl<R: Respond + Clone> WorkerLoop<R> {
         }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let mut end = None;
+        while end.is_none_or(|end| Instant::now() < end) && !(acceptors.is_empty() && self.shared.nothing_waits()) {
             tokio::select! {
                 _ = tick.tick() => watched.beat.tick(),
                 Some(handover) = self.handover.recv() => spawn_answer(self.shared.clone(), handover, outbox.clone()),
-                ended = acceptors.join_next() => match ended {
-                    Some(ended) => pass_panic_on(ended),
-                    None => return,
-                },
+                Some(ended) = acceptors.join_next() => pass_panic_on(ended),
+                _ = self.serving.changed(), if end.is_none() => end = Some(Instant::now() + LAST_DATAGRAMS),
+                () = sleep(LAST_LOOK), if end.is_some() => {}
             }
         }
     }

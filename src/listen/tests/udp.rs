@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use super::{PATIENCE, config, eventually, query, serve, udp_reply};
+use super::{House, PATIENCE, config, eventually, query, serve, udp_reply};
 use crate::listen::Config;
 
 #[test]
@@ -88,4 +88,21 @@ fn several_addresses_of_both_families_are_served_by_one_worker() {
         socket.send(&query(3, "hit")).unwrap();
         assert_eq!(udp_reply(&socket), 3);
     }
+}
+
+#[test]
+fn one_that_still_waits_at_the_end_is_answered() {
+    let house = serve(&config());
+    let socket = house.udp();
+    for (id, order) in [(1, "later"), (2, "hit")] {
+        socket.send(&query(id, order)).unwrap();
+    }
+    assert_eq!(udp_reply(&socket), 2, "so the other was handed over before");
+    let House { listeners, stand_in, .. } = house;
+    let end = std::thread::spawn(|| listeners.close());
+    // Too late for an end that looks only once.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    stand_in.leave.add_permits(1);
+    assert_eq!(udp_reply(&socket), 1);
+    end.join().unwrap();
 }
