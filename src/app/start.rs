@@ -78,7 +78,7 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
         resolver: resolver.clone(),
         reloads: reloads.clone(),
     };
-    let registry = metrics::registry(&resolver, &groups, &readiness, &supervisor, &reloads);
+    let registry = metrics::registry(&resolver, listeners.counters(), &groups, &readiness, &supervisor, &reloads);
     let sources = Sources { pending: Box::new(move || readiness.pending()), status: Box::new(move || status.page(now())), registry };
     let reload = reload.map(|file| (file, groups, reloads));
     let control =

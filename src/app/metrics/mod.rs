@@ -1,10 +1,14 @@
 //! The rooms' counts under the names operators know: those of node-cache and CoreDNS where the meaning is the same, `doorstep_` for the rest.
 
+mod sockets;
 mod upstream;
+
+use std::sync::Arc;
 
 use super::groups::Groups;
 use super::reload::Reloads;
 use crate::lifecycle::{Readiness, Supervisor};
+use crate::listen::Counters;
 use crate::resolve::{Outcome, Resolver};
 use crate::telemetry::{Metric, Registry, Value};
 
@@ -44,6 +48,7 @@ const SERV_FAIL: &[Outcome] = &[HitFailure, MissFailure, Overload];
 /// The page's sources.
 pub(super) fn registry(
     resolver: &Resolver,
+    counters: Arc<Counters>,
     groups: &Groups,
     readiness: &Readiness,
     supervisor: &Supervisor,
@@ -54,6 +59,7 @@ pub(super) fn registry(
     registry.register(move || of_queries(&of));
     let of = resolver.clone();
     registry.register(move || of_cache(&of));
+    registry.register(move || sockets::of_sockets(&counters.snapshot()));
     let of = groups.clone();
     registry.register(move || upstream::of_groups(&of.metrics()));
     let (readiness, supervisor) = (readiness.clone(), supervisor.clone());
