@@ -10,5 +10,6 @@ fn main() -> ExitCode {
         Invocation::Serve(args) => command::serve::run(&args),
         Invocation::Check(args) => command::check::run(&args.file, args.output),
         Invocation::Demo(args) => command::demo::run(&args),
+        Invocation::Render(args) => command::render::run(&args),
     }
 }

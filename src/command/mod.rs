@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod demo;
+pub mod render;
 pub mod serve;
 mod terminal;

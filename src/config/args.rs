@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::render::RenderArgs;
 use super::value;
 use crate::lifecycle::Drain;
 use crate::telemetry::Format;
@@ -49,6 +50,8 @@ pub enum Invocation {
     Check(CheckArgs),
     /// Show the whole thing on one machine.
     Demo(DemoArgs),
+    /// Print what is installed.
+    Render(Box<RenderArgs>),
 }
 
 #[derive(Debug, Parser)]
@@ -69,6 +72,9 @@ enum Command {
     Check(CheckArgs),
     /// See it work on one machine: no cluster, nothing to install
     Demo(DemoArgs),
+    /// Print YAML for kubectl apply -f -
+    #[command(subcommand)]
+    Render(Box<RenderArgs>),
 }
 
 /// Flags of `doorstep serve`; they override the file.
@@ -235,6 +241,7 @@ pub(super) fn parse_from(
         Some(Command::Serve(args)) => serve(*args),
         Some(Command::Check(args)) => Invocation::Check(args),
         Some(Command::Demo(args)) => Invocation::Demo(args),
+        Some(Command::Render(args)) => Invocation::Render(args),
     })
 }
 

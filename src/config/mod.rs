@@ -9,6 +9,7 @@ mod file;
 mod join;
 mod read;
 mod reload;
+pub mod render;
 #[cfg(test)]
 mod tests;
 mod tree;
