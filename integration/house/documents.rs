@@ -6,10 +6,17 @@ use super::{Source, all_sources, expect_none};
 use crate::harness::{CoreDns, Doorstep, Stage, run};
 
 /// Flags of other programs that our documents mention.
-const FOREIGN: [&str; 3] = ["--release", "--locked", "--namespace"];
+const FOREIGN: [&str; 4] = ["--release", "--cascade", "--ignore-not-found", "--type"];
 /// Flags every program has.
 const UNIVERSAL: [&str; 2] = ["--help", "--version"];
-const COMMANDS: [&[&str]; 4] = [&["--help"], &["serve", "--help"], &["check", "--help"], &["demo", "--help"]];
+const COMMANDS: [&[&str]; 6] = [
+    &["--help"],
+    &["serve", "--help"],
+    &["check", "--help"],
+    &["demo", "--help"],
+    &["render", "policy", "--help"],
+    &["render", "manifests", "--help"],
+];
 
 /// Everything that looks like a long flag.
 fn flags(text: &str) -> BTreeSet<String> {

@@ -5,7 +5,9 @@
 mod crates;
 mod documents;
 mod files;
+mod kustomize;
 mod layering;
+mod manifests;
 mod source;
 
 use source::{Source, all_sources};
