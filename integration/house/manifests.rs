@@ -103,6 +103,16 @@ fn a_rollout_never_leaves_a_node_without_an_agent_and_probes_see_one_that_fails(
 }
 
 #[test]
+fn memory_follows_from_the_cache() {
+    let mebibytes = |text: &str, unit: &str| text.split(unit).next().unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let configuration = documents("manifests/base/configuration.yaml");
+    let file = text(&configuration[0]["data"]["doorstep.yaml"]);
+    let daemonset = documents("manifests/base/daemonset.yaml");
+    let limit = &daemonset[0]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
+    assert_eq!(mebibytes(text(limit), "Mi"), mebibytes(file.split("size:").nth(1).unwrap(), "MiB") + 160);
+}
+
+#[test]
 fn pods_run_where_they_should_and_find_what_they_need() {
     for directory in KUSTOMIZATIONS {
         let objects = kustomize(directory);
@@ -149,6 +159,8 @@ fn policy_pods_and_services_agree_in_every_overlay() {
                 assert_eq!((port["port"].as_u64(), port["targetPort"].as_u64()), (Some(53), Some(number)), "{directory}");
             }
         }
+        let service = json!({ "name": "DOORSTEP_DNS_SERVICE", "value": name });
+        assert!(template["spec"]["containers"][0]["env"].as_array().unwrap().contains(&service), "{directory}");
         let allowed = &find(&objects, "Role", "doorstep")["rules"][0]["resourceNames"];
         assert_eq!(allowed, &json!([name, "kube-dns-upstream"]), "{directory}");
     }

@@ -39,6 +39,7 @@ fn places(args: &ManifestArgs) -> Vec<Place> {
         place("kube-system", service.namespace.clone()),
         place("k8s-app: kube-dns\n  ports", format!("{}: {}\n  ports", args.selector.key, quoted(&args.selector.value))),
         place("[kube-dns,", format!("[{},", service.service)),
+        place("value: kube-dns}", format!("value: {}}}", quoted(&service.service))),
         place("'kube-dns'", format!("'{}'", service.service)),
         place("{name: dns, containerPort: 53,", format!("{{name: {}, containerPort: {port},", names.udp)),
         place("{name: dns-tcp, containerPort: 53,", format!("{{name: {}, containerPort: {port},", names.tcp)),
@@ -153,6 +154,7 @@ mod tests {
         assert_eq!(container["image"], "registry.example/doorstep:2");
         assert_eq!(container["ports"][0], json!({ "name": "udp-53", "containerPort": 5353, "protocol": "UDP" }));
         assert_eq!(container["ports"][1], json!({ "name": "tcp-53", "containerPort": 5353, "protocol": "TCP" }));
+        assert_eq!(container["env"][2], json!({ "name": "DOORSTEP_DNS_SERVICE", "value": "dns-default" }));
         let listen = ["serve", "--config=/etc/doorstep/doorstep.yaml", "--listen=0.0.0.0:5353", "--listen=[::]:5353"];
         assert_eq!(container["args"], json!(listen));
         let admission = object(&objects, "ValidatingAdmissionPolicy", "doorstep").to_string();
