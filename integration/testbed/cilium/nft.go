@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// row is a line of the frontend table, by column: Address, RedirectTo, Backends and others.
+type row map[string]string
+
+func newRow(header, cells []string) row {
+	named := make(row, len(header))
+	for i, column := range header {
+		named[column] = cells[i]
+	}
+	return named
+}
+
+// program replaces this network namespace's redirects in one transaction.
+func program(rows []row) error {
+	rules := ruleset(rows)
+	nft := exec.Command("nft", "-f", "-")
+	// nft refuses to run where real and effective uid differ, as they do in this process.
+	nft.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{}}
+	nft.Stdin = strings.NewReader(rules)
+	if output, err := nft.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s\n%s", err, output, rules)
+	}
+	return nil
+}
+
+// ruleset is the table as nft reads it. New flows to a redirected frontend go to one of its backends, and to nowhere when it has none,
+// as in Cilium; what is not redirected is left to kube-proxy, whose chains come later. A flow keeps the translation it began with,
+// as a connected socket does under Cilium's socket load balancing.
+func ruleset(rows []row) string {
+	var drops, redirects strings.Builder
+	for _, row := range rows {
+		match, backends, ok := row.redirect()
+		switch {
+		case !ok:
+		case len(backends) == 0:
+			fmt.Fprintf(&drops, "    %s drop\n", match)
+		default:
+			writeRedirect(&redirects, match, backends)
+		}
+	}
+	rules := "table inet cilium {}\ndelete table inet cilium\ntable inet cilium {\n"
+	for _, hook := range []string{"prerouting", "output"} {
+		rules += fmt.Sprintf("  chain drop-%s {\n    type filter hook %s priority -160;\n%s  }\n", hook, hook, &drops)
+		rules += fmt.Sprintf("  chain redirect-%s {\n    type nat hook %s priority -110;\n%s  }\n", hook, hook, &redirects)
+	}
+	return rules + "}\n"
+}
+
+// redirect says which packets a redirected frontend takes, and its backends; ok is false for a frontend that is not redirected.
+func (r row) redirect() (match string, backends []netip.AddrPort, ok bool) {
+	if r["RedirectTo"] == "" {
+		return "", nil, false
+	}
+	frontend, protocol, ok := endpoint(r["Address"])
+	if !ok {
+		return "", nil, false
+	}
+	for _, text := range strings.Split(r["Backends"], ", ") {
+		if backend, _, ok := endpoint(text); ok {
+			backends = append(backends, backend)
+		}
+	}
+	match = fmt.Sprintf("%s daddr %s %s dport %d", family(frontend), frontend.Addr(), protocol, frontend.Port())
+	return match, backends, true
+}
+
+// endpoint reads `10.96.0.10:53/UDP` and `[fd00::a]:53/TCP`, with whatever Cilium writes behind the protocol.
+func endpoint(text string) (address netip.AddrPort, protocol string, ok bool) {
+	before, after, ok := strings.Cut(text, "/")
+	if !ok {
+		return address, "", false
+	}
+	address, err := netip.ParseAddrPort(before)
+	protocol, _, _ = strings.Cut(after, "/")
+	protocol, _, _ = strings.Cut(protocol, " ")
+	return address, strings.ToLower(protocol), err == nil
+}
+
+func family(address netip.AddrPort) string {
+	if address.Addr().Is4() {
+		return "ip"
+	}
+	return "ip6"
+}
+
+// writeRedirect gives each backend an even share of new flows: the n-th of k rules takes 1/(k-n) of what reaches it.
+func writeRedirect(rules *strings.Builder, match string, backends []netip.AddrPort) {
+	for n, backend := range backends {
+		share := ""
+		if rest := len(backends) - n; rest > 1 {
+			share = fmt.Sprintf("numgen random mod %d 0 ", rest)
+		}
+		fmt.Fprintf(rules, "    %s %sdnat %s to %s\n", match, share, family(backend), backend)
+	}
+}
