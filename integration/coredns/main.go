@@ -1,5 +1,5 @@
-// Command coredns is the real CoreDNS, with the plugins that doorstep's tests put behind it: those of a cluster's own Corefile that
-// need no API server, and those that misbehave on purpose.
+// Command coredns is the real CoreDNS, with the plugins that doorstep's tests put behind it: those of a cluster's own Corefile, and
+// those that misbehave on purpose.
 package main
 
 import (
@@ -12,10 +12,14 @@ import (
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/file"
 	_ "github.com/coredns/coredns/plugin/forward"
+	_ "github.com/coredns/coredns/plugin/health"
 	_ "github.com/coredns/coredns/plugin/hosts"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/log"
 	_ "github.com/coredns/coredns/plugin/loop"
 	_ "github.com/coredns/coredns/plugin/metrics"
+	_ "github.com/coredns/coredns/plugin/nsid"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/rewrite"
