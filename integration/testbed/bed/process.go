@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// children are the programs a cluster or a node consists of; each writes to a log of its own.
+type children struct {
+	logs  string
+	names map[int]string
+}
+
+func newChildren(logs string) *children { return &children{logs: logs, names: map[int]string{}} }
+
+// start runs a program under the name of its log. What it needs beyond arguments, configure sets.
+func (c *children) start(name string, program []string, configure ...func(*exec.Cmd)) (*exec.Cmd, error) {
+	log, err := os.OpenFile(filepath.Join(c.logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	child := exec.Command(program[0], program[1:]...)
+	child.Stdout, child.Stderr = log, log
+	for _, set := range configure {
+		set(child)
+	}
+	if err := child.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	c.names[child.Process.Pid] = name
+	return child, nil
+}
+
+// ended forgets the process and returns the name it had; what was never started here has none.
+func (c *children) ended(pid int) (name string, ours bool) {
+	name, ours = c.names[pid]
+	delete(c.names, pid)
+	return name, ours
+}
+
+// blame names the log to look into, and its last words.
+func (c *children) blame(name string) string {
+	path := filepath.Join(c.logs, name+".log")
+	return fmt.Sprintf("see %s, which ends:\n%s", path, lastLines(path, 5))
+}
+
+func lastLines(path string, count int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
+}
+
+// until asks again and again, and gives the last error when time is up.
+func until(what string, limit time.Duration, ask func() error) error {
+	deadline := time.Now().Add(limit)
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: not within %s: %w", what, limit, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
