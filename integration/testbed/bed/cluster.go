@@ -75,47 +75,50 @@ func (c *cluster) say(format string, arguments ...any) {
 
 // begin is the life of a cluster until pods run in it.
 func (c *cluster) begin() error {
-	if err := errors.Join(ownMounts(syscall.MS_PRIVATE), raiseBridge(), os.CopyFS(c.state, files), c.startWorld()); err != nil {
-		return err
-	}
-	if err := c.startControlPlane(); err != nil {
-		return err
-	}
+	return inOrder(
+		func() error { return ownMounts(syscall.MS_PRIVATE) },
+		raiseBridge,
+		func() error { return os.CopyFS(c.state, files) },
+		c.startWorld,
+		c.startControlPlane,
+		c.startNodes,
+		// The nodes load their images meanwhile.
+		func() error { return c.kubectl("create", "--filename", c.program("crds")) },
+		func() error { return c.kubectl("create", "--filename", c.file("manifests")) },
+		c.awaitNodes,
+		c.awaitPods,
+	)
+}
+
+func (c *cluster) startNodes() error {
 	c.say("API server ready")
-	if err := c.kubectl("create", "--filename", c.program("crds")); err != nil {
-		return err
-	}
 	for i := range c.nodes {
 		if err := c.startNode(i + 1); err != nil {
 			return err
 		}
 	}
-	if err := c.kubectl("create", "--filename", c.file("manifests")); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (c *cluster) awaitNodes() error {
 	for _, node := range c.nodes {
 		wait := func() error { return c.kubectl("wait", "--for=condition=Ready", "node/"+node, "--timeout=5s") }
 		if err := until(node+" ready", 40*time.Second, wait); err != nil {
-			return fmt.Errorf("%w; logs in %s", err, c.file(node))
+			return fmt.Errorf("%w; %s", err, c.blame(node))
 		}
 	}
 	c.say("%d nodes ready", len(c.nodes))
-	return c.awaitPods()
+	return nil
 }
 
 func (c *cluster) awaitPods() error {
 	for _, node := range c.nodes {
-		create := func() error { return c.createClient(node) }
-		if err := until("a pod on "+node, 20*time.Second, create); err != nil {
+		if err := until("a pod on "+node, 20*time.Second, func() error { return c.createClient(node) }); err != nil {
 			return err
 		}
 	}
 	err := c.kubectl("--namespace", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")
-	if err := errors.Join(err, c.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s")); err != nil {
-		return err
-	}
-	c.say("kube-dns and clients ready")
-	return nil
+	return errors.Join(err, c.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"))
 }
 
 // createClient succeeds once the controllers have made the namespace's ServiceAccount.

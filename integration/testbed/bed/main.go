@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // command is a subcommand: its arguments, for people, and what it does.
@@ -27,8 +29,8 @@ func commands() map[string]command {
 		"lookup":     {"NAME", lookup},
 		"ask":        {"[--help]", ask},
 		// The insides of a cluster and of a node, started by up and by the cluster.
-		"cluster": {"", runCluster},
-		"node":    {"NAME", runNode},
+		"cluster": {"NODES", runCluster},
+		"node":    {"NUMBER NODES", runNode},
 	}
 }
 
@@ -48,8 +50,9 @@ func main() {
 
 func usage() {
 	fmt.Fprintln(os.Stderr, "usage: bed COMMAND ...; commands:")
-	for name, command := range commands() {
-		fmt.Fprintf(os.Stderr, "  %s %s\n", name, command.usage)
+	all := commands()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(os.Stderr, "  %s %s\n", name, all[name].usage)
 	}
 	os.Exit(64)
 }

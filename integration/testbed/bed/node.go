@@ -93,14 +93,17 @@ func runNode(arguments []string) error {
 		return err
 	}
 	n := newNode(p, number, nodes)
-	_, err = io.Copy(io.Discard, os.Stdin)
-	if err := errors.Join(err, ownMounts(syscall.MS_SHARED), n.ownPaths(), n.ownTunables(), syscall.Sethostname([]byte(n.Name))); err != nil {
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}
-	if err := n.raise(); err != nil {
-		return err
-	}
-	return n.run(newChildren(n.Dir))
+	return inOrder(
+		func() error { return ownMounts(syscall.MS_SHARED) },
+		n.ownPaths,
+		n.ownTunables,
+		func() error { return syscall.Sethostname([]byte(n.Name)) },
+		n.raise,
+		func() error { return n.run(newChildren(n.Dir)) },
+	)
 }
 
 // ownPaths lays the node's own directories over paths that containerd, CNI and the kubelet know by heart. Those paths, made empty,

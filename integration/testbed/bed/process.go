@@ -58,6 +58,16 @@ func lastLines(path string, count int) string {
 	return strings.Join(lines[max(0, len(lines)-count):], "\n")
 }
 
+// inOrder takes steps until one fails.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // until asks again and again, and gives the last error when time is up.
 func until(what string, limit time.Duration, ask func() error) error {
 	deadline := time.Now().Add(limit)
