@@ -1,5 +1,22 @@
-//! The redirect decided: what the CiliumLocalRedirectPolicy must say. Pure; it names no Kubernetes client.
+//! The redirect decided: what the CiliumLocalRedirectPolicy must say, and what an agent does about it. Pure; it names no Kubernetes client.
+//!
+//! One policy acts on all nodes, it is not a switch of one node. People say in one ConfigMap what they want, agents remember in another
+//! what they did; [`decide`] is the table between the two and the policy that stands.
 
+mod decide;
+mod gates;
+mod own;
+mod pace;
 mod policy;
+mod report;
+mod state;
+#[cfg(test)]
+mod tests;
 
-pub use policy::{DnsService, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, desired};
+pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
+pub use gates::{SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, shut};
+pub use own::Own;
+pub use pace::{Leaving, backoff, until_look};
+pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};
+pub use report::{Report, Standing, resume};
+pub use state::{Answer, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts, Unknown};

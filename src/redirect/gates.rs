@@ -1,0 +1,171 @@
+//! Gates: what must be so in the cluster before a policy is created. Each that is shut says what it saw, why it matters, and the cure.
+
+use std::net::IpAddr;
+
+use super::policy::{DnsService, POLICY_NAME, Protocol};
+use super::state::Unknown;
+
+/// The Service through which agents ask CoreDNS.
+pub const UPSTREAM_SERVICE: &str = "kube-dns-upstream";
+
+/// A gate that is shut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shut {
+    /// Its name, as metrics and `/status` have it.
+    pub gate: &'static str,
+    /// What was seen.
+    pub saw: String,
+    /// Why that matters.
+    pub matters: &'static str,
+    /// What to do.
+    pub cure: String,
+}
+
+/// A CiliumLocalRedirectPolicy of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenPolicy {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// The uid of the DaemonSet that owns it.
+    pub owner: Option<String>,
+    /// What an agent wrote about its spec; `None`: not made by an agent.
+    pub spec: Option<String>,
+    /// The Service it redirects by name.
+    pub service: Option<String>,
+    /// The address it redirects.
+    pub address: Option<IpAddr>,
+    /// It has been deleted and waits for a finalizer.
+    pub deleting: bool,
+}
+
+impl SeenPolicy {
+    /// Whether an agent made it.
+    pub fn is_ours(&self) -> bool {
+        self.name == POLICY_NAME && self.spec.is_some()
+    }
+}
+
+/// A Service as far as gates ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenService {
+    /// Ports and names.
+    pub dns: DnsService,
+    /// ClusterIPs, each family's.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What gates look at.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// Name of the DNS Service.
+    pub service_name: &'a str,
+    /// The DNS Service.
+    pub service: Result<&'a SeenService, &'a Unknown>,
+    /// The Service [`UPSTREAM_SERVICE`].
+    pub upstream: Result<&'a SeenService, &'a Unknown>,
+    /// Ports that the agents' containers declare: name, number, protocol.
+    pub container_ports: &'a [(String, u16, Protocol)],
+    /// Addresses that this agent asks by default.
+    pub asks: &'a [IpAddr],
+    /// The policies of the namespace.
+    pub policies: &'a [SeenPolicy],
+}
+
+/// The gates that are shut; none: a policy may be created.
+pub fn shut(view: &View<'_>) -> Vec<Shut> {
+    let mut shut = Vec::new();
+    match view.service {
+        Ok(service) => {
+            shut.extend(ports(service, view.container_ports));
+            shut.extend(upstream(service, view));
+            shut.extend(rivals(service, view.policies));
+        }
+        Err(reason) => shut.push(no_service(view.service_name, reason)),
+    }
+    shut
+}
+
+fn no_service(name: &str, reason: &Unknown) -> Shut {
+    Shut {
+        gate: "service",
+        saw: match reason {
+            Unknown::Missing => format!("there is no Service {name} in this namespace"),
+            Unknown::Unseen => format!("Service {name} has not been read"),
+            Unknown::Garbled(what) => format!("Service {name}: {what}"),
+        },
+        matters: "Cilium redirects a Service of the agents' own namespace, by name",
+        cure: "run doorstep in the namespace of the cluster's DNS Service, and name that Service with --dns-service".to_owned(),
+    }
+}
+
+/// Cilium matches Service, policy and pod by port name; on 1.18 and 1.19 a mismatch with the pod is a redirect to nobody.
+fn ports(service: &SeenService, container_ports: &[(String, u16, Protocol)]) -> Option<Shut> {
+    let ports = &service.dns.ports;
+    let lacks = |protocol| !ports.iter().any(|port| port.2 == protocol);
+    let saw = if lacks(Protocol::Udp) || lacks(Protocol::Tcp) {
+        format!("Service {} does not have port 53 over both UDP and TCP", service.dns.name)
+    } else {
+        let (name, number, protocol) = ports.iter().find(|port| !container_ports.contains(port))?;
+        format!("Service {} has {name} at {number}/{protocol}, the agents' pods do not", service.dns.name)
+    };
+    Some(Shut {
+        gate: "ports",
+        saw,
+        matters: "a redirect whose port names or numbers no pod declares takes DNS from every client",
+        cure: "render the manifests from the live Service, and apply them: doorstep render manifests".to_owned(),
+    })
+}
+
+fn upstream(service: &SeenService, view: &View<'_>) -> Option<Shut> {
+    let saw = match view.upstream {
+        Err(Unknown::Missing) => format!("there is no Service {UPSTREAM_SERVICE}"),
+        Err(Unknown::Unseen) => format!("Service {UPSTREAM_SERVICE} has not been read"),
+        Err(Unknown::Garbled(what)) => format!("Service {UPSTREAM_SERVICE}: {what}"),
+        Ok(_) if service.dns.name == UPSTREAM_SERVICE => format!("{UPSTREAM_SERVICE} is to be redirected itself"),
+        Ok(other) if shares(&other.addresses, &service.addresses) => format!("{UPSTREAM_SERVICE} has the address of {}", service.dns.name),
+        Ok(_) if shares(view.asks, &service.addresses) => {
+            format!("this agent asks {}, the address that is to be redirected", service.dns.name)
+        }
+        Ok(_) => return None,
+    };
+    Some(Shut {
+        gate: "upstream",
+        saw,
+        matters: "what agents ask of a redirected address comes back to them",
+        cure: format!("create the Service {UPSTREAM_SERVICE} over CoreDNS' pods, and let the agents ask that"),
+    })
+}
+
+fn shares(one: &[IpAddr], other: &[IpAddr]) -> bool {
+    one.iter().any(|address| other.contains(address))
+}
+
+fn rivals(service: &SeenService, policies: &[SeenPolicy]) -> Option<Shut> {
+    let targets = |policy: &&SeenPolicy| {
+        policy.service.as_ref() == Some(&service.dns.name) || policy.address.is_some_and(|address| service.addresses.contains(&address))
+    };
+    let rival = policies.iter().filter(|policy| !policy.is_ours()).find(|policy| policy.name == POLICY_NAME || targets(policy))?;
+    Some(Shut {
+        gate: "rival",
+        saw: if rival.name == POLICY_NAME {
+            format!("a CiliumLocalRedirectPolicy {POLICY_NAME} exists that no agent made")
+        } else {
+            format!("CiliumLocalRedirectPolicy {} redirects {} too", rival.name, service.dns.name)
+        },
+        matters: "with two policies on one Service Cilium follows one of them, and rewrites its tables without end",
+        cure: format!("kubectl -n {} delete clrp {}", service.dns.namespace, rival.name),
+    })
+}
+
+/// No CRD: the redirect is not there to be used.
+pub(super) fn no_crd() -> Shut {
+    Shut {
+        gate: "crd",
+        saw: "the API server knows no CiliumLocalRedirectPolicy".to_owned(),
+        matters: "Cilium's operator installs it, and only where local redirect policies are enabled",
+        cure: "set localRedirectPolicies.enabled=true in Cilium's values, then restart deployment cilium-operator and daemonset cilium"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! When an agent looks, acts, leaves: never all at once, and without a leader. Dice are arguments, uniform in [0, 1).
+
+use std::time::{Duration, Instant};
+
+use super::decide::{Act, Because, Decision, Rest};
+
+/// What each further agent adds to the time over which all of them act.
+const ACT_SPREAD: Duration = Duration::from_millis(20);
+/// Bounds of that time.
+const ACT_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Before a deletion is taken for a person's: an agent that deleted on a state which had just changed corrects itself first.
+const HOLD_AFTER: Duration = Duration::from_secs(5);
+/// Between two looks of the cluster's agents, all together, while something stands in the way.
+const WAITING_LOOK: Duration = Duration::from_secs(10);
+/// Between two looks while all is as it should be.
+const DUTY_LOOK: Duration = Duration::from_secs(60);
+/// Between two looks at our own readiness, while only that is missing.
+const READINESS_LOOK: Duration = Duration::from_secs(1);
+/// Bounds of the pause after a call that failed.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// After a decision on what the watches said: the time until the next fresh look. `agents`: pods of the DaemonSet.
+pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {
+    let agents = agents.max(1);
+    match decision {
+        Decision::Act(act) => {
+            let spread = (ACT_SPREAD * agents).clamp(ACT_WITHIN.0, ACT_WITHIN.1).mul_f64(dice);
+            if matches!(act, Act::Write { because: Because::DeletedByHand, .. }) { HOLD_AFTER + spread } else { spread }
+        }
+        Decision::Rest(Rest::NotReady) => READINESS_LOOK,
+        Decision::Rest(Rest::Live | Rest::Off | Rest::Held | Rest::Draining) => exponential(DUTY_LOOK * agents, dice),
+        Decision::Rest(_) => exponential(WAITING_LOOK * agents, dice),
+    }
+}
+
+/// The pause after `failures` calls in a row that failed.
+pub fn backoff(failures: u32, dice: f64) -> Duration {
+    let most = (BACKOFF.0 * 2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(BACKOFF.1);
+    most.mul_f64(0.5 + dice / 2.0)
+}
+
+/// Exponentially distributed with this mean: the looks of many agents then come like rain, not in waves.
+fn exponential(mean: Duration, dice: f64) -> Duration {
+    mean.mul_f64(-(1.0 - dice).max(f64::MIN_POSITIVE).ln())
+}
+
+/// A drain as one agent goes through it: CoreDNS must not get the whole cluster's load at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    at: Instant,
+    over: Instant,
+}
+
+impl Leaving {
+    /// Over how long the agents leave.
+    pub const WITHIN: Duration = Duration::from_secs(300);
+
+    /// Begins when the agent first sees the switch at drain. One that is not ready has nobody to leave, and stays away at once.
+    pub fn begin(now: Instant, ready: bool, dice: f64) -> Self {
+        let wait = if ready { Self::WITHIN.mul_f64(dice) } else { Duration::ZERO };
+        Self { at: now + wait, over: now + Self::WITHIN }
+    }
+
+    /// The moment from which this agent is not ready.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// The moment from which the policy may be deleted.
+    pub fn over(&self) -> Instant {
+        self.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn wait(rest: Rest, agents: u32) -> Duration {
+        until_look(&Decision::Rest(rest), agents, 1.0 - (-1.0_f64).exp())
+    }
+
+    #[test]
+    fn the_cluster_pays_one_look_a_minute_whatever_its_size() {
+        for agents in [1, 10, 5000] {
+            let mean = wait(Rest::Live, agents).as_secs_f64() / f64::from(agents);
+            assert!((mean - 60.0).abs() < 0.1, "{agents}: {mean}");
+        }
+        assert!(wait(Rest::Blocked(Vec::new()), 100) < wait(Rest::Live, 100));
+        assert_eq!(wait(Rest::NotReady, 5000), S(1), "this look asks nobody");
+    }
+
+    #[test]
+    fn agents_act_one_after_another_and_a_hold_waits_for_corrections() {
+        let delete = Decision::Act(Act::Delete { uid: String::new(), because: Because::Unwanted });
+        assert_eq!((until_look(&delete, 3, 0.0), until_look(&delete, 3, 0.5)), (S(0), Duration::from_millis(500)));
+        assert_eq!(until_look(&delete, 100_000, 0.5), S(30), "nobody waits longer than a minute");
+        let write = |because| Decision::Act(Act::Write { state: super::super::State::default(), version: String::new(), because });
+        assert_eq!(until_look(&write(Because::DeletedByHand), 3, 0.0), S(5));
+        assert_eq!(until_look(&write(Because::Unwanted), 3, 0.0), S(0));
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_extreme_dice_do_no_harm() {
+        assert_eq!(backoff(1, 0.0), Duration::from_millis(500));
+        assert_eq!(backoff(4, 0.0), S(4));
+        assert_eq!(backoff(u32::MAX, 0.0), S(30));
+        assert!(until_look(&Decision::Rest(Rest::Live), u32::MAX, 1.0) > S(60));
+    }
+
+    #[test]
+    fn a_ready_agent_leaves_at_a_moment_of_its_own_and_the_policy_stays_until_all_have() {
+        let now = super::super::tests::start();
+        let leaving = Leaving::begin(now, true, 0.5);
+        assert_eq!((leaving.at(), leaving.over()), (now + S(150), now + S(300)));
+        assert_eq!(Leaving::begin(now, false, 0.5).at(), now, "not ready: it stays away");
+    }
+}

@@ -1,0 +1,205 @@
+//! The two ConfigMaps: what people want, and what the agents remember. Agents only read the first, so no GitOps tool fights anyone.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// The people's ConfigMap.
+pub const PEOPLE: &str = "doorstep-redirect";
+/// The agents' ConfigMap.
+pub const STATE: &str = "doorstep-redirect-state";
+/// The annotation on the people's ConfigMap whose new value, whatever it is, clears a hold.
+pub const RESUME_ANNOTATION: &str = "doorstep.dev/resume";
+/// The key of the people's ConfigMap.
+pub const REDIRECT_KEY: &str = "redirect";
+
+const EMITTED_KEY: &str = "emitted";
+const HOLD_KEY: &str = "hold";
+
+/// The data of a ConfigMap, or its annotations.
+pub type Texts = BTreeMap<String, String>;
+
+/// Why something in the cluster is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Not read yet, or the API server does not answer.
+    Unseen,
+    /// It does not exist; for policies: the CRD does not.
+    Missing,
+    /// It says something that makes no sense.
+    Garbled(String),
+}
+
+/// What people want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Redirect once all is well.
+    On,
+    /// No policy.
+    Off,
+    /// No policy, after the agents have left one by one.
+    Drain,
+}
+
+impl Switch {
+    /// As people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// What a hold answers: as soon as a person changes one of the two, the hold is cleared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// `data.redirect` as it was written.
+    pub redirect: Option<String>,
+    /// The annotation [`RESUME_ANNOTATION`].
+    pub resume: Option<String>,
+}
+
+/// `ConfigMap/doorstep-redirect`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct People {
+    /// What they want.
+    pub switch: Switch,
+    /// In which words.
+    pub answer: Answer,
+}
+
+impl People {
+    /// Reads the ConfigMap. Without the key the switch is on.
+    ///
+    /// # Errors
+    /// Another word than `on`, `off`, `drain`.
+    pub fn read(data: &Texts, annotations: &Texts) -> Result<Self, Unknown> {
+        let answer = Answer { redirect: data.get(REDIRECT_KEY).cloned(), resume: annotations.get(RESUME_ANNOTATION).cloned() };
+        let switch = match answer.redirect.as_deref().map(str::trim) {
+            None | Some("on") => Switch::On,
+            Some("off") => Switch::Off,
+            Some("drain") => Switch::Drain,
+            Some(other) => {
+                let word: String = other.chars().take(40).collect();
+                return Err(Unknown::Garbled(format!("ConfigMap {PEOPLE} says redirect: {word:?}; write \"on\", \"off\" or \"drain\"")));
+            }
+        };
+        Ok(Self { switch, answer })
+    }
+}
+
+/// `ConfigMap/doorstep-redirect-state`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The policy that stands by the agents' doing. It is cleared *before* an agent deletes that policy, so that a policy which is emitted
+    /// and absent was deleted by somebody else.
+    pub emitted: Option<Emitted>,
+    /// Why there is to be no policy although the switch is on.
+    pub hold: Option<Hold>,
+}
+
+/// The policy that the agents created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emitted {
+    /// Its uid.
+    pub uid: String,
+    /// The uid of the DaemonSet it belongs to.
+    pub owner: String,
+    /// Its spec's hash.
+    pub spec: String,
+}
+
+/// No policy until a person changes what the hold answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// A sentence for people.
+    pub reason: String,
+    /// When it was written, RFC 3339.
+    pub since: String,
+    /// What the people's ConfigMap said then.
+    pub answers: Answer,
+}
+
+impl Hold {
+    /// A hold from now on.
+    pub fn new(reason: &str, now: SystemTime, people: &People) -> Self {
+        Self { reason: reason.to_owned(), since: humantime::format_rfc3339_seconds(now).to_string(), answers: people.answer.clone() }
+    }
+}
+
+impl State {
+    /// Reads the ConfigMap. An absent key is nothing emitted, nothing held.
+    ///
+    /// # Errors
+    /// A key whose text is not what an agent writes.
+    pub fn read(data: &Texts) -> Result<Self, Unknown> {
+        Ok(Self { emitted: parse(data, EMITTED_KEY)?, hold: parse(data, HOLD_KEY)? })
+    }
+
+    /// The ConfigMap's keys with their texts; `None` removes the key.
+    pub fn texts(&self) -> [(&'static str, Option<String>); 2] {
+        [(EMITTED_KEY, self.emitted.as_ref().map(print)), (HOLD_KEY, self.hold.as_ref().map(print))]
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str) -> Result<Option<T>, Unknown> {
+    let garbled = |error| {
+        Unknown::Garbled(format!(
+            "ConfigMap {STATE}, key {key}: {error}; remove the key with: kubectl patch configmap {STATE} --type merge -p '{{\"data\":{{\"{key}\":null}}}}'"
+        ))
+    };
+    data.get(key).map(|text| serde_json::from_str(text)).transpose().map_err(garbled)
+}
+
+fn print<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("strings are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(pairs: &[(&str, &str)]) -> Texts {
+        pairs.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_switch_is_on_without_a_key_and_anything_but_the_three_words_is_garbled() {
+        let switch = |data: &[(&str, &str)]| People::read(&texts(data), &Texts::new()).map(|people| people.switch);
+        assert_eq!(switch(&[]), Ok(Switch::On));
+        assert_eq!(switch(&[("redirect", "on")]), Ok(Switch::On));
+        assert_eq!(switch(&[("redirect", "off\n")]), Ok(Switch::Off), "what an editor leaves behind");
+        assert_eq!(switch(&[("redirect", "drain")]), Ok(Switch::Drain));
+        for wrong in ["", "true", "ON", "of"] {
+            assert!(matches!(switch(&[("redirect", wrong)]), Err(Unknown::Garbled(_))), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_state_comes_back_as_it_was_written() {
+        let people = People::read(&texts(&[("redirect", "on")]), &texts(&[(RESUME_ANNOTATION, "7")])).unwrap();
+        let emitted = Emitted { uid: "u".to_owned(), owner: "o".to_owned(), spec: "s".to_owned() };
+        let hold = Hold::new("a \"reason\"", SystemTime::UNIX_EPOCH, &people);
+        assert_eq!(hold.since, "1970-01-01T00:00:00Z");
+        for state in [
+            State::default(),
+            State { emitted: Some(emitted.clone()), hold: None },
+            State { emitted: None, hold: Some(hold.clone()) },
+            State { emitted: Some(emitted), hold: Some(hold) },
+        ] {
+            let data = state.texts().into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
+            assert_eq!(State::read(&data), Ok(state));
+        }
+    }
+
+    #[test]
+    fn a_state_that_no_agent_wrote_is_garbled_and_says_the_cure() {
+        for wrong in ["", "{}", "null,", "{\"uid\":1}"] {
+            let Err(Unknown::Garbled(reason)) = State::read(&texts(&[("emitted", wrong)])) else { panic!("{wrong:?} is read") };
+            assert!(reason.contains("kubectl patch"), "{reason}");
+        }
+    }
+}

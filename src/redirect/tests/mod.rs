@@ -1,0 +1,11 @@
+mod model;
+mod table;
+mod world;
+
+use std::time::Instant;
+
+/// Some moment; only differences count.
+#[expect(clippy::disallowed_methods, reason = "a moment to begin at; the tests add to it")]
+pub(super) fn start() -> Instant {
+    Instant::now()
+}
