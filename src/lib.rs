@@ -14,6 +14,7 @@
 //! | 6 | `main`, [`app`], [`command`] | composition root and the commands | everything |
 //! | 5 | [`config`] | argv, environment, the file; joins the rooms' own configurations | the rooms' `Config` types |
 //! | 4 | [`listen`] | sockets and nothing else | [`wire`], [`lifecycle`] |
+//! | 4 | [`k8s`] | the API server: watches, looks, acts, events | [`redirect`], [`lifecycle`] |
 //! | 4 | [`admin`] | HTTP for probes, scrapers, people | [`lifecycle`], [`telemetry`] |
 //! | 3 | [`resolve`] | the spine: query to answer | [`rules`], [`cache`], [`coalesce`], [`upstream`], [`wire`] |
 //! | 2 | [`upstream`] | one question out, one checked answer in | [`wire`], [`lifecycle`] |
@@ -21,7 +22,7 @@
 //! | 1 | [`cache`] | bytes of memory | [`wire`] |
 //! | 1 | [`coalesce`] | one leader per question, the others wait | [`wire`] |
 //! | 0 | [`wire`] | bytes ↔ meaning | – |
-//! | 0 | [`redirect`] | what the CiliumLocalRedirectPolicy must say | – |
+//! | 0 | [`redirect`] | what the CiliumLocalRedirectPolicy must say, and what an agent does about it | – |
 //! | 0 | [`lifecycle`] | readiness, drain, supervision | – |
 //! | 0 | [`telemetry`] | logs, the metrics page | – |
 //!
@@ -41,6 +42,7 @@ pub mod cache;
 pub mod coalesce;
 pub mod command;
 pub mod config;
+pub mod k8s;
 pub mod lifecycle;
 pub mod listen;
 pub mod redirect;

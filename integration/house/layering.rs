@@ -4,7 +4,7 @@ use super::{Source, all_sources, expect_none};
 
 /// A room and the rooms it may import besides itself. `main`, `app` and `command` may import everything.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
-    ("config", &["listen", "admin", "cache", "coalesce", "upstream", "rules", "telemetry", "lifecycle", "wire"]),
+    ("config", &["listen", "admin", "k8s", "cache", "coalesce", "upstream", "rules", "telemetry", "lifecycle", "wire"]),
     ("listen", &["wire", "lifecycle"]),
     ("admin", &["lifecycle", "telemetry"]),
     ("k8s", &["redirect", "lifecycle"]),

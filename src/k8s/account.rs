@@ -1,0 +1,101 @@
+//! What the agent sees, does and fails at, for `/status` and metrics. A cheap handle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::redirect::{Act, Report};
+
+/// A kind of call to the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A watch.
+    Watch,
+    /// A look at everything.
+    Look,
+    /// Creating the policy.
+    Create,
+    /// Deleting the policy.
+    Delete,
+    /// Writing the agents' state.
+    Write,
+    /// Writing an Event.
+    Event,
+}
+
+impl Call {
+    /// All of them, for the metrics page.
+    pub const ALL: [Self; 6] = [Self::Watch, Self::Look, Self::Create, Self::Delete, Self::Write, Self::Event];
+
+    /// Its name as labels have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Look => "look",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Write => "write",
+            Self::Event => "event",
+        }
+    }
+
+    pub(super) fn of(act: &Act) -> Self {
+        match act {
+            Act::Create(_) => Self::Create,
+            Act::Delete { .. } => Self::Delete,
+            Act::Write { .. } => Self::Write,
+        }
+    }
+}
+
+/// What there is to tell.
+#[derive(Clone, Debug, Default)]
+pub struct Account(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    report: Mutex<Report>,
+    last_error: Mutex<Option<String>>,
+    done: [AtomicU64; Call::ALL.len()],
+    failed: [AtomicU64; Call::ALL.len()],
+}
+
+impl Account {
+    /// The redirect as it was last decided on.
+    pub fn report(&self) -> Report {
+        self.0.report.lock().clone()
+    }
+
+    /// Why the API server was last not heard; `None` once a look at everything succeeded.
+    pub fn last_error(&self) -> Option<String> {
+        self.0.last_error.lock().clone()
+    }
+
+    /// Calls that were done, and calls that failed.
+    pub fn calls(&self, call: Call) -> (u64, u64) {
+        (self.0.done[call as usize].load(Relaxed), self.0.failed[call as usize].load(Relaxed))
+    }
+
+    pub(super) fn tell(&self, report: Report) {
+        *self.0.report.lock() = report;
+    }
+
+    pub(super) fn done(&self, call: Call) {
+        self.0.done[call as usize].fetch_add(1, Relaxed);
+        if call == Call::Look {
+            *self.0.last_error.lock() = None;
+        }
+    }
+
+    /// Each failure is counted; one that says something new is logged.
+    pub(super) fn failed(&self, call: Call, error: &str) {
+        self.0.failed[call as usize].fetch_add(1, Relaxed);
+        let text = format!("{}: {error}", call.label());
+        let mut last = self.0.last_error.lock();
+        if last.as_ref() != Some(&text) {
+            tracing::warn!(call = call.label(), %error, "the API server: tried again later; DNS is answered all the same");
+        }
+        *last = Some(text);
+    }
+}

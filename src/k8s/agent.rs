@@ -1,0 +1,214 @@
+//! One agent's part in the redirect, for as long as the process lives.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::sleep;
+
+use super::Config;
+use super::account::{Account, Call};
+use super::cluster::{CallError, Cluster, Look, Outcome};
+use super::events::Events;
+use super::watches;
+use crate::lifecycle::{Latch, Readiness};
+use crate::redirect::{self, Act, Because, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
+
+/// The first look comes within this time: it tells how many agents there are.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// Acts in a row after one look, each after a look of its own; the longest honest series is four.
+const MOST_ACTS: u32 = 8;
+/// Between two looks at our own readiness and at the drain: nobody else is asked.
+const OWN_LOOK: Duration = Duration::from_secs(1);
+
+/// Takes part until it is dropped. `drain` is held while this agent leaves its clients to kube-dns.
+pub async fn run(config: Config, readiness: Readiness, drain: Latch, account: Account) {
+    let mut failures = 0;
+    let cluster = loop {
+        match Cluster::connect(config.clone()).await {
+            Ok(cluster) => break cluster,
+            Err(error) => account.failed(Call::Look, &error.to_string()),
+        }
+        failures += 1;
+        sleep(redirect::backoff(failures, rand::random())).await;
+    };
+    let seen = watches::unseen();
+    let _watches = watches::start(&cluster, &seen, &account);
+    let events = Events::new(&cluster);
+    let agent = Agent {
+        cluster,
+        seen,
+        events,
+        readiness,
+        drain,
+        account,
+        around: Surroundings::default(),
+        own: Own::default(),
+        leaving: None,
+        failures: 0,
+    };
+    agent.live().await;
+}
+
+struct Agent {
+    cluster: Cluster,
+    seen: watches::Seen,
+    events: Events,
+    readiness: Readiness,
+    drain: Latch,
+    account: Account,
+    /// As the last look found them.
+    around: Surroundings,
+    own: Own,
+    leaving: Option<Leaving>,
+    /// Looks and acts in a row that failed.
+    failures: u32,
+}
+
+impl Agent {
+    async fn live(mut self) {
+        let mut changes = self.seen.subscribe();
+        let mut due = now() + FIRST_LOOK.mul_f64(rand::random());
+        let mut expected: Option<Decision> = None;
+        loop {
+            let mut decision = self.decide(&changes.borrow_and_update().clone());
+            if expected.as_ref().is_some_and(|expected| !same(expected, &decision)) {
+                due = now() + redirect::until_look(&decision, self.around.agents, rand::random());
+            }
+            let waits_for_itself = decision == Decision::Rest(Rest::NotReady);
+            if now() >= due && !waits_for_itself {
+                self.look_and_act(&decision).await;
+                // What was found is what is expected: only another change makes the next look due sooner.
+                decision = self.decide(&changes.borrow_and_update().clone());
+                due = now() + self.pause(&decision);
+            }
+            let pause = match due.saturating_duration_since(now()) {
+                _ if waits_for_itself => OWN_LOOK,
+                pause if self.leaving.is_some() => pause.min(OWN_LOOK),
+                pause => pause,
+            };
+            expected = Some(decision);
+            tokio::select! {
+                changed = changes.changed() => changed.expect("the sender lives as long as the agent"),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Decides on what the watches said, and tells of it.
+    fn decide(&mut self, seen: &Observation) -> Decision {
+        self.own.ready = self.readiness.is_ready();
+        self.leave(seen);
+        let decision = decide(seen, &self.around, &self.own, wall_clock());
+        self.account.tell(Report::new(&decision, seen, &self.cluster.config.namespace));
+        decision
+    }
+
+    /// Goes along with a drain.
+    fn leave(&mut self, seen: &Observation) {
+        let drains = seen.people.as_ref().is_ok_and(|people| people.switch == Switch::Drain);
+        let stands = seen.policies.as_ref().is_ok_and(|policies| policies.iter().any(redirect::SeenPolicy::is_ours));
+        if !drains || !stands {
+            if self.leaving.take().is_some() {
+                self.drain.release();
+            }
+            self.own.drained = false;
+            return;
+        }
+        let leaving = *self.leaving.get_or_insert_with(|| Leaving::begin(now(), self.own.ready, rand::random()));
+        if now() >= leaving.at() {
+            self.drain.hold("draining: clients go back to kube-dns");
+        }
+        self.own.drained = now() >= leaving.over();
+    }
+
+    fn pause(&self, decision: &Decision) -> Duration {
+        match self.failures {
+            0 => redirect::until_look(decision, self.around.agents, rand::random()),
+            failures => redirect::backoff(failures, rand::random()),
+        }
+    }
+
+    /// Looks at everything, acts on that, and looks again until there is nothing to do.
+    async fn look_and_act(&mut self, expected: &Decision) {
+        for _ in 0..MOST_ACTS {
+            let Some((decision, report)) = self.look().await else { return };
+            self.failures = 0;
+            match &decision {
+                // A hold waits its time from the moment that an agent expects it.
+                Decision::Act(act) if !is_hold(act) || same(expected, &decision) => {
+                    if !self.act(act).await {
+                        return;
+                    }
+                }
+                _ => {
+                    self.events.looked(&decision, &report, self.around.owner.as_ref(), &self.account, now()).await;
+                    return;
+                }
+            }
+        }
+        self.failures += 1;
+    }
+
+    async fn look(&mut self) -> Option<(Decision, Report)> {
+        match self.cluster.look().await {
+            Ok(Look { seen, around, .. }) => {
+                self.account.done(Call::Look);
+                self.around = around;
+                let decision = self.decide(&seen);
+                self.own.looked(&seen, &decision);
+                let report = Report::new(&decision, &seen, &self.cluster.config.namespace);
+                self.seen.send_if_modified(|last| std::mem::replace(last, seen.clone()) != seen);
+                Some((decision, report))
+            }
+            Err(error) => {
+                self.fail(Call::Look, &error);
+                None
+            }
+        }
+    }
+
+    /// Whether the call came through; what came of it, the next look tells.
+    async fn act(&mut self, act: &Act) -> bool {
+        let call = Call::of(act);
+        match self.cluster.act(act).await {
+            Ok(Outcome::Done(uid)) => {
+                tracing::info!(call = call.label(), ?act, "the redirect: done");
+                self.own.acted(act, &self.around, uid);
+                self.account.done(call);
+                self.events.acted(act, self.around.owner.as_ref(), &self.account).await;
+                true
+            }
+            Ok(Outcome::Overtaken) => true,
+            Err(error) => {
+                self.fail(call, &error);
+                false
+            }
+        }
+    }
+
+    fn fail(&mut self, call: Call, error: &CallError) {
+        self.failures += 1;
+        self.account.failed(call, &error.to_string());
+    }
+}
+
+/// Whether two decisions are the same thing to wait for.
+fn same(one: &Decision, other: &Decision) -> bool {
+    match (one, other) {
+        (Decision::Act(one), Decision::Act(other)) => Call::of(one) == Call::of(other) && is_hold(one) == is_hold(other),
+        (one, other) => one == other,
+    }
+}
+
+fn is_hold(act: &Act) -> bool {
+    matches!(act, Act::Write { because: Because::DeletedByHand, .. })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the agent's edge reads the clock for the decisions")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a hold says since when, to people")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

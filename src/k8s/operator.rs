@@ -1,0 +1,96 @@
+//! What a person sees of the redirect, and does to it, under a kubeconfig of their own.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Config;
+use super::cluster::{CallError, Cluster, Look};
+use crate::redirect::{Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, decide};
+
+/// A person at the cluster.
+pub struct Operator(Cluster);
+
+/// Why the cluster did not do or say what a person asked.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// No kubeconfig, or none that can be read.
+    #[error("no way to a cluster: {0}; name a kubeconfig with --kubeconfig or KUBECONFIG")]
+    Access(String),
+    /// The API server refuses or does not answer.
+    #[error("the API server: {0}")]
+    Call(String),
+    /// The people's ConfigMap is not there.
+    #[error("there is no ConfigMap {PEOPLE} in namespace {0}; apply doorstep's manifests, or name its namespace with --namespace")]
+    NotInstalled(String),
+}
+
+/// What the cluster says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sight {
+    /// The redirect.
+    pub redirect: Report,
+    /// The agents.
+    pub pods: Pods,
+}
+
+/// The DaemonSet's counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pods {
+    /// Whether there is a DaemonSet.
+    pub installed: bool,
+    /// Nodes that are to have one.
+    pub wanted: u32,
+    /// Of the newest template.
+    pub updated: u32,
+    /// Ready for some time.
+    pub available: u32,
+}
+
+impl Operator {
+    /// Prepares the client; nothing is asked yet.
+    ///
+    /// # Errors
+    /// No kubeconfig that can be read.
+    pub async fn connect(config: Config) -> Result<Self, OperatorError> {
+        Cluster::connect(config).await.map(Self).map_err(|error| OperatorError::Access(error.to_string()))
+    }
+
+    /// Asks the cluster.
+    ///
+    /// # Errors
+    /// The API server refuses or does not answer.
+    pub async fn look(&self, now: SystemTime) -> Result<Sight, OperatorError> {
+        let Look { seen, around, fleet } = self.0.look().await.map_err(call)?;
+        // As an agent that is ready would decide.
+        let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
+        let pods = Pods { installed: fleet.owner.is_some(), wanted: fleet.wanted, updated: fleet.updated, available: fleet.available };
+        Ok(Sight { redirect: Report::new(&decision, &seen, &self.0.config.namespace), pods })
+    }
+
+    /// Writes what people want. `on` ends a hold too.
+    ///
+    /// # Errors
+    /// The ConfigMap is not there, or the API server refuses.
+    pub async fn switch(&self, switch: Switch, now: SystemTime) -> Result<(), OperatorError> {
+        let data = json!({ REDIRECT_KEY: switch.word() });
+        let patch = match switch {
+            Switch::On => {
+                let resume = humantime::format_rfc3339_millis(now).to_string();
+                json!({ "metadata": { "annotations": { RESUME_ANNOTATION: resume } }, "data": data })
+            }
+            Switch::Off | Switch::Drain => json!({ "data": data }),
+        };
+        match self.0.patch(PEOPLE, &patch).await {
+            Err(CallError::Api(error)) if super::cluster::is_not_found(&error) => {
+                Err(OperatorError::NotInstalled(self.0.config.namespace.clone()))
+            }
+            done => done.map_err(call),
+        }
+    }
+}
+
+fn call(error: CallError) -> OperatorError {
+    OperatorError::Call(error.to_string())
+}
