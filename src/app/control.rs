@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::groups::Groups;
 use super::readiness::{self, Gate};
+use super::redirect::Redirect;
 use super::reload::{self, Reloads};
 use crate::admin::{self, Sources};
 use crate::config::Reload;
@@ -34,6 +35,7 @@ pub(super) struct Control {
     pub(super) resolver: Resolver,
     pub(super) listeners: Listeners,
     pub(super) reload: Option<(Reload, Groups, Reloads)>,
+    pub(super) redirect: Redirect,
     pub(super) drain: Drain,
     /// Held from the moment the process is told to stop.
     pub(super) serving: Latch,
@@ -70,6 +72,7 @@ impl Control {
             }
         };
         tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
+        tokio::spawn(self.redirect.keep());
         match self.reload {
             Some((file, groups, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, groups, self.resolver, reloads))),
             None => drop(tokio::spawn(ignore(hang_up))),

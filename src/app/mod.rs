@@ -6,6 +6,7 @@ mod groups;
 mod metrics;
 mod probe;
 mod readiness;
+mod redirect;
 mod reload;
 mod respond;
 mod start;

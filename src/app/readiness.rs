@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::probe::{self, Heard};
-use crate::lifecycle::Latch;
+use crate::lifecycle::{Latch, Readiness};
 use crate::resolve::Resolver;
 use crate::upstream::Server;
 use crate::wire::Rcode;
@@ -22,6 +22,13 @@ pub(super) struct Gate {
     pub(super) listeners: Latch,
     /// Released once a cluster name has come back through the upstream.
     pub(super) upstream: Latch,
+}
+
+impl Gate {
+    /// Both latches held.
+    pub(super) fn new(readiness: &Readiness) -> Self {
+        Self { listeners: readiness.latch("listeners", "not asked yet"), upstream: readiness.latch("upstream", "not asked yet") }
+    }
 }
 
 /// Asks until both latches are released. `domain` is the cluster's domain.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::control::{Control, Signals};
 use super::groups::Groups;
 use super::readiness::Gate;
+use super::redirect::Redirect;
 use super::reload::Reloads;
 use super::status::Status;
 use super::{metrics, watchdog};
@@ -60,10 +61,11 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
         config.listen.workers,
     );
     let (readiness, supervisor) = (Readiness::default(), Supervisor::default());
-    let gate = Gate { listeners: readiness.latch("listeners", "not asked yet"), upstream: readiness.latch("upstream", "not asked yet") };
+    let gate = Gate::new(&readiness);
     watchdog::watch(&supervisor, readiness.latch("workers", "no sign of life yet"))?;
     let serving = readiness.latch("serving", "");
     serving.release();
+    let redirect = Redirect::new(config.kubernetes, &readiness);
     let listeners = sockets.serve(resolver.clone(), &supervisor)?;
     let reloads = Reloads::new(config.source.as_ref().map(|file| file.display().to_string()), config.hash);
     let domain = config.cluster_domain.to_string();
@@ -77,16 +79,24 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
         supervisor: supervisor.clone(),
         resolver: resolver.clone(),
         reloads: reloads.clone(),
+        redirect: redirect.account().clone(),
     };
-    let registry = metrics::registry(&resolver, listeners.counters(), &groups, &readiness, &supervisor, &reloads);
+    let registry = metrics::registry(&resolver, listeners.counters(), &groups, &readiness, &supervisor, &reloads, redirect.account());
     let sources = Sources { pending: Box::new(move || readiness.pending()), status: Box::new(move || status.page(now())), registry };
-    let reload = reload.map(|file| (file, groups, reloads));
-    let control =
-        Control { admin, sources, gate, addresses: addresses.clone(), domain, resolver, listeners, reload, drain: config.drain, serving };
-    for address in &addresses {
-        tracing::info!(%address, "answering DNS over UDP and TCP");
-    }
-    tracing::info!(address = %admin_address, "serving /livez /readyz /status /metrics");
+    let control = Control {
+        admin,
+        sources,
+        gate,
+        addresses: addresses.clone(),
+        domain,
+        resolver,
+        listeners,
+        reload: reload.map(|file| (file, groups, reloads)),
+        redirect,
+        drain: config.drain,
+        serving,
+    };
+    announce(&addresses, admin_address);
     Ok(App { addresses, admin: admin_address, control: spawn(control)? })
 }
 
@@ -105,6 +115,13 @@ impl App {
     pub fn wait(self) -> ExitCode {
         self.control.join().unwrap_or(ExitCode::FAILURE)
     }
+}
+
+fn announce(addresses: &[SocketAddr], admin: SocketAddr) {
+    for address in addresses {
+        tracing::info!(%address, "answering DNS over UDP and TCP");
+    }
+    tracing::info!(address = %admin, "serving /livez /readyz /status /metrics");
 }
 
 fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {

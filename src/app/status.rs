@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::redirect;
 use super::reload::Reloads;
+use crate::k8s::Account;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::resolve::Resolver;
 use crate::upstream::{Group, Server};
@@ -22,6 +24,7 @@ pub(super) struct Status {
     pub(super) supervisor: Supervisor,
     pub(super) resolver: Resolver,
     pub(super) reloads: Reloads,
+    pub(super) redirect: Account,
 }
 
 impl Status {
@@ -41,6 +44,7 @@ impl Status {
             "workers": self.workers,
             "worker_deaths": self.supervisor.deaths(),
             "config": self.reloads.page(),
+            "redirect": redirect::page(&self.redirect),
             "upstreams": snapshot.groups.iter().map(|group| upstream(group, now)).collect::<Vec<_>>(),
             "waiting": { "queries": waiting, "questions": questions },
             "cache": {

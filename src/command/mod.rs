@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod demo;
+pub mod redirect;
 pub mod render;
 pub mod serve;
+pub mod status;
 mod terminal;

@@ -15,6 +15,9 @@ use crate::telemetry::Format;
 use crate::upstream::Server;
 use crate::wire::Name;
 
+/// Where the kubelet mounts a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// Wrong usage, as `sysexits.h` has it.
 const USAGE: i32 = 64;
 
@@ -52,6 +55,10 @@ pub enum Invocation {
     Demo(DemoArgs),
     /// Print what is installed.
     Render(Box<RenderArgs>),
+    /// What the cluster says.
+    Status(StatusArgs),
+    /// Switch the redirect, or see how it stands.
+    Redirect(RedirectArgs),
 }
 
 #[derive(Debug, Parser)]
@@ -75,6 +82,10 @@ enum Command {
     /// Print YAML for kubectl apply -f -
     #[command(subcommand)]
     Render(Box<RenderArgs>),
+    /// What the cluster says: switch, hold, policy, agents
+    Status(StatusArgs),
+    /// Switch the redirect of the whole cluster, or see how it stands
+    Redirect(RedirectArgs),
 }
 
 /// Flags of `doorstep serve`; they override the file.
@@ -95,7 +106,7 @@ pub struct ServeArgs {
     /// Threads that answer, 1 to 64 [default: the cores there are, at most 2]
     #[arg(long, value_name = "N", value_parser = workers, env = "DOORSTEP_WORKERS", hide_env = true)]
     pub workers: Option<usize>,
-    /// What to do in the cluster; there is no Kubernetes side in this release yet, so both mean off
+    /// Whether to keep the redirect; auto: where the pod has a service account, or --kubeconfig is given
     #[arg(
         long,
         value_name = "auto|off",
@@ -105,6 +116,15 @@ pub struct ServeArgs {
         hide_env = true
     )]
     pub kubernetes: Kubernetes,
+    /// Reach the API server by this kubeconfig instead of the pod's service account
+    #[arg(long, value_name = "FILE", env = "DOORSTEP_KUBECONFIG", hide_env = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The DaemonSet that owns the redirect [default: doorstep]
+    #[arg(long, value_name = "NAME", env = "DOORSTEP_DAEMONSET", hide_env = true)]
+    pub daemonset: Option<String>,
+    /// The Service to redirect, in the pod's namespace [default: kube-dns]
+    #[arg(long, value_name = "NAME", env = "DOORSTEP_DNS_SERVICE", hide_env = true)]
+    pub dns_service: Option<String>,
     /// The cluster's own zone [default: cluster.local]
     #[arg(long, value_name = "NAME", value_parser = cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
     pub cluster_domain: Option<Name>,
@@ -144,13 +164,68 @@ pub struct DemoArgs {
     pub once: bool,
 }
 
-/// What to do in the cluster.
+/// Which cluster a person means.
+#[derive(Args, Clone, Debug)]
+pub struct ClusterArgs {
+    /// The kubeconfig [default: KUBECONFIG, else the one in the home directory]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace of doorstep and the DNS Service
+    #[arg(long, short, value_name = "NAME", default_value = "kube-system")]
+    pub namespace: String,
+    /// The agents' DaemonSet
+    #[arg(long, value_name = "NAME", default_value = "doorstep")]
+    pub daemonset: String,
+    /// The Service that is redirected
+    #[arg(long, value_name = "NAME", default_value = "kube-dns")]
+    pub dns_service: String,
+    /// For people or for scripts
+    #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
+    pub output: Output,
+}
+
+/// Flags of `doorstep status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Flags of `doorstep redirect`.
+#[derive(Args, Clone, Debug)]
+pub struct RedirectArgs {
+    /// on: redirect, and end a hold; off: no policy; drain: no policy once the agents have left one by one; status: see how it stands
+    #[arg(value_name = "on|off|drain|status", value_enum, hide_possible_values = true)]
+    pub what: RedirectWish,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// What a person wants of the redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RedirectWish {
+    /// Redirect, and end a hold
+    On,
+    /// No policy
+    Off,
+    /// No policy, once the agents have left one by one
+    Drain,
+    /// See how it stands
+    Status,
+}
+
+/// Whether to keep the redirect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Kubernetes {
-    /// What the cluster allows
+    /// Where there is a way to the API server
     #[default]
     Auto,
-    /// Nothing
+    /// No cluster is needed, and none is asked
     Off,
 }
 
@@ -186,6 +261,10 @@ pub enum Output {
 pub struct Environment {
     /// `POD_NAME`.
     pub pod_name: Option<String>,
+    /// `POD_NAMESPACE`, else the service account's.
+    pub namespace: Option<String>,
+    /// Whether a service account is mounted.
+    pub service_account: bool,
     /// The machine's name.
     pub host_name: Option<String>,
     /// `KUBE_DNS_UPSTREAM_SERVICE_HOST`: the kubelet sets it for the Service `kube-dns-upstream` of the pod's namespace.
@@ -200,9 +279,11 @@ pub struct Environment {
 
 impl Environment {
     fn read() -> Self {
-        let first_line = |path| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+        let first_line = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
         Self {
             pod_name: variable("POD_NAME"),
+            namespace: variable("POD_NAMESPACE").or_else(|| first_line(&format!("{SERVICE_ACCOUNT}/namespace"))),
+            service_account: std::path::Path::new(SERVICE_ACCOUNT).join("token").exists(),
             host_name: first_line("/proc/sys/kernel/hostname").filter(|name| !name.is_empty()),
             upstream_host: variable("KUBE_DNS_UPSTREAM_SERVICE_HOST"),
             upstream_port: variable("KUBE_DNS_UPSTREAM_SERVICE_PORT"),
@@ -242,6 +323,8 @@ pub(super) fn parse_from(
         Some(Command::Check(args)) => Invocation::Check(args),
         Some(Command::Demo(args)) => Invocation::Demo(args),
         Some(Command::Render(args)) => Invocation::Render(args),
+        Some(Command::Status(args)) => Invocation::Status(args),
+        Some(Command::Redirect(args)) => Invocation::Redirect(args),
     })
 }
 

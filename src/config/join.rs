@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::{Environment, ServeArgs};
+use super::args::{Environment, Kubernetes, ServeArgs};
 use super::error::ConfigError;
 use super::file::{ADMIN, DEFAULT_GROUP, File, MOST_OCTETS};
 use super::{Config, Limits, Queries, value};
 use crate::lifecycle::Drain;
 use crate::telemetry::LogConfig;
 use crate::upstream::{GroupConfig, Server, Timing};
-use crate::{listen, rules, upstream};
+use crate::{k8s, listen, rules, upstream};
 
 /// Where DNS is served by default.
 const DNS_PORT: u16 = 53;
@@ -64,6 +64,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
     };
     let environment = &args.environment;
     let cluster_domain = args.cluster_domain.clone().unwrap_or_else(|| file.cluster_domain());
+    let groups = groups(args, file.groups)?;
     let config = Config {
         listen: listen::Config {
             addresses: first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment)),
@@ -72,16 +73,14 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
             tcp_connections_per_client: file.limits.tcp_connections_per_client,
             tcp_idle: TCP_IDLE,
         },
+        kubernetes: kubernetes(args, &groups),
         admin: args.admin.or(file.admin).unwrap_or(ADMIN),
         cache: file.cache.unwrap_or_default(),
         limits: Limits { waiting: file.limits.waiting, upstream_connections: file.limits.upstream_connections },
-        queries: Queries {
-            groups: groups(args, file.groups)?,
-            rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() },
-        },
+        queries: Queries { groups, rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() } },
         log: log(args, file.log_format, file.log_level),
         drain: args.drain.map_or_else(Drain::default, Drain::at_least),
-        identity: environment.pod_name.clone().or_else(|| environment.host_name.clone()).unwrap_or_else(|| "doorstep".to_owned()),
+        identity: identity(environment),
         cluster_domain,
         source: args.config.clone(),
         hash: content.map_or_else(|| "none".to_owned(), hash),
@@ -131,6 +130,37 @@ fn groups(args: &ServeArgs, mut groups: Vec<GroupConfig>) -> Result<Vec<GroupCon
     };
     groups.insert(0, default);
     Ok(groups)
+}
+
+/// The pod's name, else the machine's.
+fn identity(environment: &Environment) -> String {
+    environment.pod_name.clone().or_else(|| environment.host_name.clone()).unwrap_or_else(|| "doorstep".to_owned())
+}
+
+/// Where there is a way to the API server, and nobody said no.
+fn kubernetes(args: &ServeArgs, groups: &[GroupConfig]) -> Option<k8s::Config> {
+    let environment = &args.environment;
+    let access = match &args.kubeconfig {
+        _ if args.kubernetes == Kubernetes::Off => return None,
+        Some(path) => k8s::Access::Kubeconfig { path: Some(path.clone()), context: None },
+        None if environment.service_account => k8s::Access::ServiceAccount,
+        None => return None,
+    };
+    let servers = groups.first().into_iter().flat_map(|group| &group.servers);
+    Some(k8s::Config {
+        access,
+        namespace: environment.namespace.clone().unwrap_or_else(|| "kube-system".to_owned()),
+        daemon_set: args.daemonset.clone().unwrap_or_else(|| "doorstep".to_owned()),
+        dns_service: args.dns_service.clone().unwrap_or_else(|| "kube-dns".to_owned()),
+        pod_name: identity(environment),
+        asks: servers.map(address).collect(),
+    })
+}
+
+fn address(server: &Server) -> IpAddr {
+    match server {
+        Server::Tcp(address) | Server::Udp(address) => address.ip(),
+    }
 }
 
 fn default_group(servers: Vec<Server>) -> GroupConfig {

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::wire::Name;
-use crate::{cache, coalesce, lifecycle, listen, rules, telemetry, upstream};
+use crate::{cache, coalesce, k8s, lifecycle, listen, rules, telemetry, upstream};
 
 pub use error::{ConfigError, Mistake};
 pub use file::{File, FileLimits};
@@ -47,6 +47,8 @@ pub struct Config {
     pub identity: String,
     /// Apex of the cluster's own zone.
     pub cluster_domain: Name,
+    /// The cluster, where the redirect is to be kept.
+    pub kubernetes: Option<k8s::Config>,
     /// The file, where there is one.
     pub source: Option<PathBuf>,
     /// Names the file's content in 16 hexadecimal digits, the same on every node; `none` without a file.

@@ -1,5 +1,6 @@
 //! The rooms' counts under the names operators know: those of node-cache and CoreDNS where the meaning is the same, `doorstep_` for the rest.
 
+mod redirect;
 mod sockets;
 mod upstream;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use super::groups::Groups;
 use super::reload::Reloads;
+use crate::k8s::Account;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::listen::Counters;
 use crate::resolve::{Outcome, Resolver};
@@ -53,6 +55,7 @@ pub(super) fn registry(
     readiness: &Readiness,
     supervisor: &Supervisor,
     reloads: &Reloads,
+    account: &Account,
 ) -> Registry {
     let mut registry = Registry::default();
     let of = resolver.clone();
@@ -66,6 +69,8 @@ pub(super) fn registry(
     registry.register(move || of_process(&readiness, &supervisor));
     let of = reloads.clone();
     registry.register(move || of.metrics());
+    let of = account.clone();
+    registry.register(move || redirect::of_redirect(&of));
     registry
 }
 

@@ -122,6 +122,7 @@ fn configuration(port: u16, upstream: SocketAddr) -> Config {
         drain: Drain { at_least: Duration::ZERO, quiet: Duration::ZERO, at_most: Duration::ZERO },
         identity: "doorstep-demo".to_owned(),
         cluster_domain,
+        kubernetes: None,
         source: None,
         hash: String::new(),
     }

@@ -5,6 +5,7 @@ use clap::error::ErrorKind;
 use super::{args, environment, join};
 use crate::config::args::{Environment, Invocation, Output, ServeArgs, parse_from};
 use crate::config::{ConfigError, join as joining};
+use crate::k8s;
 use crate::telemetry::Format;
 use crate::upstream::Server;
 use crate::wire::Name;
@@ -142,12 +143,29 @@ fn the_file_and_the_flag_come_before_the_service() {
 }
 
 #[test]
+fn the_redirect_is_kept_where_there_is_a_way_to_the_api_server_and_nobody_said_no() {
+    let kubernetes = |flags: &str, service_account| {
+        let mut args = serve(flags);
+        args.environment.service_account = service_account;
+        join(&args, "").unwrap().kubernetes
+    };
+    let kept = kubernetes("--dns-service coredns", true).unwrap();
+    assert_eq!(kept.access, k8s::Access::ServiceAccount);
+    assert_eq!((kept.namespace.as_str(), kept.daemon_set.as_str(), kept.dns_service.as_str()), ("kube-system", "doorstep", "coredns"));
+    assert_eq!(kept.asks, ["10.96.0.20".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(kubernetes("", false), None);
+    assert_eq!(kubernetes("--kubernetes off --kubeconfig f", true), None);
+    let by_file = k8s::Access::Kubeconfig { path: Some("f".into()), context: None };
+    assert_eq!(kubernetes("--kubeconfig f", false).unwrap().access, by_file);
+}
+
+#[test]
 fn help_teaches() {
     for flags in ["--help", "serve --help"] {
         let error = parse(flags).unwrap_err();
         assert_eq!((error.kind(), error.use_stderr()), (ErrorKind::DisplayHelp, false));
         let help = error.to_string();
-        for words in ["Example:", "Exit codes:", "64", "SIGHUP", "no Kubernetes side", "DOORSTEP_UPSTREAM", "kube-dns-upstream"] {
+        for words in ["Example:", "Exit codes:", "64", "SIGHUP", "--kubeconfig", "DOORSTEP_UPSTREAM", "kube-dns-upstream"] {
             assert!(help.contains(words), "{flags} does not say {words:?}:\n{help}");
         }
     }
@@ -156,7 +174,9 @@ fn help_teaches() {
 
 #[test]
 fn readme_and_help_name_the_same_flags() {
-    let help: String = ["--help", "check --help", "demo --help"].map(|flags| parse(flags).unwrap_err().to_string()).concat();
+    let help: String = ["--help", "check --help", "demo --help", "status --help", "redirect --help"]
+        .map(|flags| parse(flags).unwrap_err().to_string())
+        .concat();
     // Flags of cargo and dig in README.
     let of_others = ["--release"];
     let (told, known) = (flags_in(README), flags_in(&help));

@@ -14,6 +14,8 @@ use super::{Config, ConfigError, join};
 fn environment() -> Environment {
     Environment {
         pod_name: Some("doorstep-x7k2p".to_owned()),
+        namespace: Some("kube-system".to_owned()),
+        service_account: true,
         host_name: Some("node-1".to_owned()),
         upstream_host: Some("10.96.0.20".to_owned()),
         upstream_port: Some("53".to_owned()),

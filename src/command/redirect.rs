@@ -1,0 +1,37 @@
+//! `doorstep redirect on|off|drain|status`: the switch of the whole cluster.
+
+use std::process::ExitCode;
+
+use super::status::{at_cluster, fail, now, show};
+use super::terminal::print;
+use crate::config::args::{Output, RedirectArgs, RedirectWish};
+use crate::redirect::Switch;
+
+/// Writes the switch and says what will happen, or shows how it stands. Exit codes: 0 done, 1 the cluster refuses or does not answer.
+pub fn run(args: &RedirectArgs) -> ExitCode {
+    let output = args.cluster.output;
+    let (switch, what) = match args.what {
+        RedirectWish::Status => {
+            return match at_cluster(&args.cluster, async |operator| operator.look(now()).await) {
+                Ok(sight) => {
+                    show(&sight, output);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => fail(&error, output),
+            };
+        }
+        RedirectWish::On => (Switch::On, "an agent that is ready creates the policy within a minute, unless something is in its way"),
+        RedirectWish::Off => (Switch::Off, "the policy goes within seconds; clients ask kube-dns"),
+        RedirectWish::Drain => (Switch::Drain, "the agents leave one by one within 5 minutes, then the policy goes"),
+    };
+    match at_cluster(&args.cluster, async |operator| operator.switch(switch, now()).await) {
+        Ok(()) => {
+            match output {
+                Output::Text => print(format_args!("redirect {}: {what}; see: doorstep redirect status", switch.word())),
+                Output::Json => print(format_args!("{}", serde_json::json!({ "redirect": switch.word() }))),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, output),
+    }
+}
