@@ -62,7 +62,7 @@ impl World {
     fn may_restart(&self, index: usize) -> bool {
         let own = &self.agents[index].own;
         let recorded = self.store.emitted().or(self.lost.as_ref().and_then(|state| state.emitted.as_ref()));
-        own.created.is_none() && !recorded.is_some_and(|emitted| own.removed.as_ref() == Some(&emitted.uid))
+        own.created.is_none() && recorded.is_none_or(|emitted| own.removed.as_ref() != Some(&emitted.uid))
     }
 
     fn write(&mut self, redirect: Option<&str>) {
