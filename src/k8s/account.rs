@@ -67,12 +67,12 @@ impl Account {
         self.0.report.lock().clone()
     }
 
-    /// Why the API server was last not heard; `None` once a look at everything succeeded.
+    /// Why the API server was last not heard; `None` since it answered again.
     pub fn last_error(&self) -> Option<String> {
         self.0.last_error.lock().clone()
     }
 
-    /// Calls that were done, and calls that failed.
+    /// Calls that were done, watches by event, and calls that failed.
     pub fn calls(&self, call: Call) -> (u64, u64) {
         (self.0.done[call as usize].load(Relaxed), self.0.failed[call as usize].load(Relaxed))
     }
@@ -83,9 +83,7 @@ impl Account {
 
     pub(super) fn done(&self, call: Call) {
         self.0.done[call as usize].fetch_add(1, Relaxed);
-        if call == Call::Look {
-            *self.0.last_error.lock() = None;
-        }
+        *self.0.last_error.lock() = None;
     }
 
     /// Each failure is counted; one that says something new is logged.

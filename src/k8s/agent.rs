@@ -171,7 +171,7 @@ impl Agent {
         let call = Call::of(act);
         match self.cluster.act(act).await {
             Ok(Outcome::Done(uid)) => {
-                tracing::info!(call = call.label(), ?act, "the redirect: done");
+                tracing::info!(call = call.label(), because = ?act.because(), uid, "the redirect: done");
                 self.own.acted(act, &self.around, uid);
                 self.account.done(call);
                 self.events.acted(act, self.around.owner.as_ref(), &self.account).await;

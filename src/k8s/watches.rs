@@ -45,7 +45,10 @@ async fn follow_map(maps: Api<ConfigMap>, name: &'static str, account: Account, 
     let mut events = backing_off(watch_object(maps, name)).boxed();
     while let Some(event) = events.next().await {
         match event {
-            Ok(map) => change(&seen, |seen| put(seen, map.as_ref())),
+            Ok(map) => {
+                account.done(Call::Watch);
+                change(&seen, |seen| put(seen, map.as_ref()));
+            }
             Err(error) => account.failed(Call::Watch, &format!("ConfigMap {name}: {error}")),
         }
     }
@@ -57,6 +60,7 @@ async fn follow_policies(policies: Api<DynamicObject>, account: Account, seen: S
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
+                account.done(Call::Watch);
                 if let Some(policies) = known.apply(event) {
                     change(&seen, |seen| seen.policies = Ok(policies));
                 }

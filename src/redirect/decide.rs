@@ -102,6 +102,16 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Why; `None` for a creation, which has one reason.
+    pub fn because(&self) -> Option<Because> {
+        match self {
+            Self::Create(_) => None,
+            Self::Delete { because, .. } | Self::Write { because, .. } => Some(*because),
+        }
+    }
+}
+
 /// Why an act is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Because {
