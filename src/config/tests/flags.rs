@@ -174,11 +174,11 @@ fn help_teaches() {
 
 #[test]
 fn readme_and_help_name_the_same_flags() {
-    let help: String = ["--help", "check --help", "demo --help", "status --help", "redirect --help"]
-        .map(|flags| parse(flags).unwrap_err().to_string())
-        .concat();
-    // Flags of cargo and dig in README.
-    let of_others = ["--release"];
+    let commands =
+        ["", "check ", "demo ", "status ", "redirect ", "render policy ", "render manifests "].map(|command| format!("{command}--help"));
+    let help: String = commands.iter().map(|flags| parse(flags).unwrap_err().to_string()).collect();
+    // Flags of cargo and kubectl in README.
+    let of_others = ["--release", "--cascade", "--ignore-not-found", "--type"];
     let (told, known) = (flags_in(README), flags_in(&help));
     let unknown: Vec<_> = told.iter().filter(|flag| !known.contains(flag) && !of_others.contains(&flag.as_str())).collect();
     assert!(unknown.is_empty(), "README names what --help does not know: {unknown:?}");
