@@ -1,7 +1,7 @@
 //! `doorstep status`: what the cluster says of the redirect and its agents.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 
@@ -93,9 +93,10 @@ fn text(sight: &Sight) -> String {
     lines.join("\n")
 }
 
+/// Since the epoch.
 #[expect(clippy::disallowed_methods, reason = "a command's edge reads the clock")]
-pub(super) fn now() -> SystemTime {
-    SystemTime::now()
+pub(super) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One agent's part in the redirect, for as long as the process lives.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
@@ -209,6 +209,6 @@ fn now() -> Instant {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a hold says since when, to people")]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
+fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! What a person sees of the redirect, and does to it, under a kubeconfig of their own.
 
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::json;
@@ -57,11 +57,11 @@ impl Operator {
         Cluster::connect(config).await.map(Self).map_err(|error| OperatorError::Access(error.to_string()))
     }
 
-    /// Asks the cluster.
+    /// Asks the cluster, at `now` since the epoch.
     ///
     /// # Errors
     /// The API server refuses or does not answer.
-    pub async fn look(&self, now: SystemTime) -> Result<Sight, OperatorError> {
+    pub async fn look(&self, now: Duration) -> Result<Sight, OperatorError> {
         let Look { seen, around, fleet } = self.0.look().await.map_err(call)?;
         // As an agent that is ready would decide.
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
@@ -73,11 +73,11 @@ impl Operator {
     ///
     /// # Errors
     /// The ConfigMap is not there, or the API server refuses.
-    pub async fn switch(&self, switch: Switch, now: SystemTime) -> Result<(), OperatorError> {
+    pub async fn switch(&self, switch: Switch, now: Duration) -> Result<(), OperatorError> {
         let data = json!({ REDIRECT_KEY: switch.word() });
         let patch = match switch {
             Switch::On => {
-                let resume = humantime::format_rfc3339_millis(now).to_string();
+                let resume = humantime::format_rfc3339_millis(UNIX_EPOCH + now).to_string();
                 json!({ "metadata": { "annotations": { RESUME_ANNOTATION: resume } }, "data": data })
             }
             Switch::Off | Switch::Drain => json!({ "data": data }),

@@ -3,7 +3,7 @@
 //! An agent decides twice: on what its watches last said, to know whether there is anything to do; then, at a moment of its own, on a
 //! fresh look at everything, and acts on that alone.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use super::gates::{self, SeenPolicy, Shut};
 use super::own::Own;
@@ -134,8 +134,8 @@ pub enum Because {
 /// What a hold says after a person deleted the policy.
 pub const DELETED_BY_HAND: &str = "the policy was deleted by hand";
 
-/// The table. `now` is written into a hold.
-pub fn decide(seen: &Observation, around: &Surroundings, own: &Own, now: SystemTime) -> Decision {
+/// The table. `now`, since the epoch, is written into a hold.
+pub fn decide(seen: &Observation, around: &Surroundings, own: &Own, now: Duration) -> Decision {
     let (people, recorded) = match (&seen.people, &seen.state) {
         (Ok(people), Ok(recorded)) => (people, recorded),
         (Err(unknown), _) => return still(&format!("ConfigMap {PEOPLE}"), unknown),
@@ -184,7 +184,7 @@ impl Row<'_> {
         }
     }
 
-    fn wanted(&self, now: SystemTime) -> Decision {
+    fn wanted(&self, now: Duration) -> Decision {
         match (&self.recorded.state.emitted, self.ours) {
             (_, Some(policy)) if policy.deleting => Decision::Rest(Rest::Going),
             (None, None) => self.absent(),
@@ -224,7 +224,7 @@ impl Row<'_> {
         }
     }
 
-    fn vanished(&self, emitted: &Emitted, now: SystemTime) -> Decision {
+    fn vanished(&self, emitted: &Emitted, now: Duration) -> Decision {
         match &self.around.owner {
             _ if self.own.removed.as_ref() == Some(&emitted.uid) => self.emit(None, Because::Overtaken),
             None => Decision::Rest(Rest::Uninstalled),

@@ -1,7 +1,7 @@
 //! The two ConfigMaps: what people want, and what the agents remember. Agents only read the first, so no GitOps tool fights anyone.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -124,9 +124,13 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// A hold from now on.
-    pub fn new(reason: &str, now: SystemTime, people: &People) -> Self {
-        Self { reason: reason.to_owned(), since: humantime::format_rfc3339_seconds(now).to_string(), answers: people.answer.clone() }
+    /// A hold from `now` on, told since the epoch.
+    pub fn new(reason: &str, now: Duration, people: &People) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            since: humantime::format_rfc3339_seconds(UNIX_EPOCH + now).to_string(),
+            answers: people.answer.clone(),
+        }
     }
 }
 
@@ -182,7 +186,7 @@ mod tests {
     fn the_state_comes_back_as_it_was_written() {
         let people = People::read(&texts(&[("redirect", "on")]), &texts(&[(RESUME_ANNOTATION, "7")])).unwrap();
         let emitted = Emitted { uid: "u".to_owned(), owner: "o".to_owned(), spec: "s".to_owned() };
-        let hold = Hold::new("a \"reason\"", SystemTime::UNIX_EPOCH, &people);
+        let hold = Hold::new("a \"reason\"", Duration::ZERO, &people);
         assert_eq!(hold.since, "1970-01-01T00:00:00Z");
         for state in [
             State::default(),

@@ -109,7 +109,7 @@ async fn a_look_reads_the_state_first_and_the_people_last_and_an_empty_cluster_i
     let (cluster, heard) = cluster(|_, _| refusal(404, "NotFound"));
     let look = cluster.look().await.unwrap();
     assert_eq!((&look.seen.people, &look.seen.policies), (&Err(Unknown::Missing), &Err(Unknown::Missing)));
-    let decision = decide(&look.seen, &look.around, &Own::default(), std::time::SystemTime::UNIX_EPOCH);
+    let decision = decide(&look.seen, &look.around, &Own::default(), std::time::Duration::ZERO);
     assert!(matches!(decision, Decision::Rest(Rest::Still(_))));
     let paths: Vec<String> = heard.lock().unwrap().iter().map(|(_, path, _)| path.clone()).collect();
     assert!(paths.first().unwrap().ends_with("configmaps/doorstep-redirect-state"), "{paths:?}");

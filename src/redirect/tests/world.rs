@@ -1,13 +1,13 @@
 //! A cluster in memory: one API store with resourceVersions, agents that see it late, twice or out of order, and people who do as they like.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::redirect::*;
 
-const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+const NOW: Duration = Duration::ZERO;
 
 /// What the API server holds.
 pub(super) struct Store {
