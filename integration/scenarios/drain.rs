@@ -2,7 +2,7 @@
 
 use std::thread::sleep;
 
-use crate::harness::{CoreDns, Doorstep, Load, Stage, a, eventually, seconds};
+use crate::harness::{CoreDns, Doorstep, Load, Stage, a, eventually, free_port, seconds};
 
 #[test]
 fn sigterm_under_load_loses_no_query_until_the_process_ends_well() {
@@ -31,6 +31,17 @@ fn a_connection_open_at_the_end_is_closed_in_order() {
     doorstep.process.signal("TERM");
     assert_eq!(client.end(), Ok(()), "a FIN, no reset");
     assert_eq!(doorstep.exit(seconds(10)), Some(0));
+}
+
+#[test]
+fn one_that_never_became_ready_ends_as_soon() {
+    let _stage = Stage::beside_others();
+    let mut doorstep = Doorstep::with(&["--upstream", &format!("tcp://127.0.0.1:{}", free_port())]);
+    eventually("the upstream is asked in vain", seconds(10), || {
+        doorstep.page("/metrics").is_some() && doorstep.metric("doorstep_upstream_failures_total") >= 2.0
+    });
+    doorstep.process.signal("TERM");
+    assert_eq!(doorstep.exit(seconds(10)), Some(0), "its own questions do not keep it");
 }
 
 #[test]

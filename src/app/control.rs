@@ -71,7 +71,7 @@ impl Control {
                 return ExitCode::FAILURE;
             }
         };
-        tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
+        let readiness = tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
         tokio::spawn(self.redirect.keep());
         match self.reload {
             Some((file, groups, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, groups, self.resolver, reloads))),
@@ -82,6 +82,8 @@ impl Control {
         // The order: not ready at once; answer until the data path has noticed and nobody asks any more; TCP connections and sockets;
         // the health pages last, so that to the end somebody says why.
         self.serving.hold("told to stop");
+        // Our own questions are no client's: while they come, the drain would not find it quiet.
+        readiness.abort();
         let ending = shut_down(self.listeners, self.drain);
         tokio::select! {
             () = ending => {}
