@@ -71,9 +71,18 @@ async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -
     match heard {
         Heard::Answer => {}
         Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
-        _ => return Err("the upstream has not answered for a cluster name".to_owned()),
+        _ => return Err(unanswered(resolver, &cluster_name)),
     }
     external(listener, resolver).await
+}
+
+/// Which servers did not answer, and why.
+fn unanswered(resolver: &Resolver, name: &str) -> String {
+    let snapshot = resolver.snapshot();
+    let Some(group) = snapshot.groups.first() else { return format!("no upstream to ask for {name}") };
+    let servers: Vec<String> = group.servers().iter().map(ToString::to_string).collect();
+    let why = group.last_failure().map_or_else(|| "no answer yet".to_owned(), |class| format!("{class}, {}", class.meaning()));
+    format!("no answer for {name} from {}: {why}", servers.join(", "))
 }
 
 /// An external name may fail for reasons of its own (a cluster without a way out); but if it fails through us while the same server

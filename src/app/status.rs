@@ -11,7 +11,7 @@ use super::reload::Reloads;
 use crate::k8s::Account;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::resolve::Resolver;
-use crate::upstream::{Group, Server};
+use crate::upstream::Group;
 
 /// What the page shows.
 pub(super) struct Status {
@@ -60,15 +60,9 @@ impl Status {
 fn upstream(group: &Arc<Group>, now: Instant) -> Value {
     json!({
         "name": group.name(),
-        "servers": group.servers().iter().map(url).collect::<Vec<_>>(),
+        "servers": group.servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outage": group.is_out(),
         "silent": group.silent(now),
+        "last_failure": group.last_failure().map(|class| json!({ "kind": class.label(), "means": class.meaning() })),
     })
-}
-
-fn url(server: &Server) -> String {
-    match server {
-        Server::Udp(address) => format!("udp://{address}"),
-        Server::Tcp(address) => format!("tcp://{address}"),
-    }
 }

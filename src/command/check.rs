@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::config::args::Output;
 use crate::config::{self, ConfigError, File};
-use crate::upstream::{GroupConfig, Server};
+use crate::upstream::GroupConfig;
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -90,11 +90,7 @@ fn wrong(path: &Path, error: &ConfigError) -> Value {
 }
 
 fn urls(group: &GroupConfig) -> Vec<String> {
-    let url = |server: &Server| match server {
-        Server::Tcp(address) => format!("tcp://{address}"),
-        Server::Udp(address) => format!("udp://{address}"),
-    };
-    group.servers.iter().map(url).collect()
+    group.servers.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -84,6 +84,28 @@ impl FailureClass {
         }
     }
 
+    /// What it means, for people: whoever reads `dial_timeout` must not look for a slow server.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::DialTimeout => "no TCP connection in time: nobody has that address, or packets are dropped on the way",
+            Self::DialRefused => "nothing listens there, or the Service has no backend",
+            Self::NoRoute => "no route to it, or the Service has no backend",
+            Self::Denied => "a policy on this node denies it",
+            Self::Tls => "the TLS handshake failed",
+            Self::QueryTimeout => "it was asked and did not answer in time",
+            Self::Reset => "it reset the connection while a query waited",
+            Self::ClosedMidAnswer => "it closed the connection while a query waited",
+            Self::Malformed => "its answer does not parse",
+            Self::Mismatch => "its answer is to another question",
+            Self::ServFail => "it answered SERVFAIL",
+            Self::Refused => "it answered REFUSED",
+            Self::OtherRcode => "it answered with an error",
+            Self::Overload => "too much is in flight already",
+            Self::Abandoned => "the task that asked died",
+            Self::Loop => "the query came back to us",
+        }
+    }
+
     /// The extended error a client sees (RFC 8914 §4).
     pub fn ede(self) -> Ede {
         match self {

@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::estimate::Estimate;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
-use super::{Failure, Lane, Timing, attempt};
+use super::{Failure, FailureClass, Lane, Timing, attempt};
 use crate::wire::{Answer, Key};
 
 /// Servers of one group beyond which the rest is not used.
@@ -25,6 +25,15 @@ pub enum Server {
     Udp(SocketAddr),
     /// `tcp://ip:port`; UDP where the connections are used up.
     Tcp(SocketAddr),
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Udp(address) => write!(formatter, "udp://{address}"),
+            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+        }
+    }
 }
 
 /// What a group is made of.
@@ -77,6 +86,8 @@ pub struct Group {
     servers: Vec<Server>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) shared: Shared,
+    /// Of the last exchange; `None`: it was answered.
+    last_failure: Mutex<Option<FailureClass>>,
 }
 
 /// What a group's parts share.
@@ -104,6 +115,7 @@ impl Group {
             name: config.name,
             endpoints: servers.iter().cloned().map(Endpoint::new).collect(),
             servers,
+            last_failure: Mutex::default(),
             shared: Shared {
                 timing: Arc::new(config.timing),
                 metrics,
@@ -132,6 +144,7 @@ impl Group {
     pub async fn exchange(&self, key: &Key, lane: Lane) -> Result<Answer, Failure> {
         let asked = Instant::now();
         let outcome = attempt::run(self, key, lane).await;
+        *self.last_failure.lock() = outcome.as_ref().err().map(|failure| failure.class);
         match &outcome {
             Ok(_) => {
                 let latency = asked.elapsed();
@@ -160,6 +173,11 @@ impl Group {
     /// Whether there is an outage now.
     pub fn is_out(&self) -> bool {
         self.shared.pulse.is_out()
+    }
+
+    /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.
+    pub fn last_failure(&self) -> Option<FailureClass> {
+        *self.last_failure.lock()
     }
 
     /// Nothing was heard from any server for 1 s although one was asked: cluster names may be served stale.
