@@ -62,7 +62,7 @@ impl Events {
             uid: Some(owner.uid.clone()),
             ..ObjectReference::default()
         };
-        let note = Some(note.chars().take(LONGEST / 4).collect());
+        let note = Some(shortened(&note));
         let event = Event { type_: kind, reason: reason.to_owned(), note, action: "Redirect".to_owned(), secondary: None };
         match timeout(PATIENCE, self.recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => account.done(Call::Event),
@@ -70,6 +70,11 @@ impl Events {
             Err(_) => account.failed(Call::Event, "no answer in time"),
         }
     }
+}
+
+/// As much of it as the API server takes: whole characters, [`LONGEST`] octets.
+fn shortened(note: &str) -> String {
+    note.char_indices().take_while(|(at, letter)| at + letter.len_utf8() <= LONGEST).map(|(_, letter)| letter).collect()
 }
 
 /// Reason, kind and note; `None` for bookkeeping.
@@ -92,4 +97,17 @@ fn describe(act: &Act, namespace: &str) -> Option<(&'static str, EventType, Stri
         Act::Write { because: Because::Resumed, .. } => ("RedirectResumed", EventType::Normal, "a person ended the hold".to_owned()),
         Act::Write { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_keeps_its_cure_as_far_as_the_api_server_takes_it() {
+        let cure = "x".repeat(LONGEST);
+        assert_eq!(shortened(&cure), cure);
+        assert_eq!(shortened(&format!("{cure}y")), cure);
+        assert_eq!(shortened(&"é".repeat(LONGEST)).len(), LONGEST);
+    }
 }
