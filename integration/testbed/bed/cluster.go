@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-//go:embed manifests/*.yaml world/* nodes/*
+//go:embed audit.yaml manifests/*.yaml world/* nodes/*
 var files embed.FS
 
 // cluster is the first process of the cluster's namespaces, and the parent of all others.
@@ -61,11 +61,25 @@ func runCluster(arguments []string) error {
 	}
 	c.say(ready)
 	c.report.Close()
-	select {
-	case name := <-c.firstToEnd():
-		return errors.Join(fmt.Errorf("%s ended; %s", name, c.blame(name)), c.end())
-	case <-stop:
-		return c.end()
+	return c.live(stop)
+}
+
+// live returns when it is told to stop, or a part of the cluster has ended by itself.
+func (c *cluster) live(stop <-chan os.Signal) error {
+	outages := make(chan os.Signal, 1)
+	signal.Notify(outages, outage, outageOver)
+	ended := c.firstToEnd()
+	for {
+		select {
+		case name := <-ended:
+			return errors.Join(fmt.Errorf("%s ended; %s", name, c.blame(name)), c.end())
+		case kind := <-outages:
+			if err := c.setAPIServer(kind == outageOver); err != nil {
+				return errors.Join(err, c.end())
+			}
+		case <-stop:
+			return c.end()
+		}
 	}
 }
 

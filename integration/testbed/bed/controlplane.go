@@ -73,7 +73,8 @@ func (c *cluster) startAPIServer() error {
 		"--service-account-key-file="+c.file("sa.pub"), "--service-account-signing-key-file="+c.file("sa.key"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
 		"--kubelet-client-certificate="+c.file("admin.crt"), "--kubelet-client-key="+c.file("admin.key"),
-		"--kubelet-preferred-address-types=InternalIP")
+		"--kubelet-preferred-address-types=InternalIP",
+		"--audit-policy-file="+c.file("audit.yaml"), "--audit-log-path="+c.file("audit.log"))
 }
 
 // askReadyz asks as the administrator.

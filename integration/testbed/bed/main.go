@@ -23,6 +23,7 @@ func commands() map[string]command {
 		"status":     {"", status},
 		"kubectl":    {"ARGUMENT...", kubectl},
 		"in":         {"NODE|POD COMMAND...", in},
+		"apiserver":  {"stop|start", apiServer},
 		"load-image": {"ARCHIVE...", loadImages},
 		"image":      {"NAME OUT.tar FILE [ARGUMENT...]", writeImage},
 		"pause":      {"", pause},

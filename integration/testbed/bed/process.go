@@ -6,12 +6,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
 // children are the programs a cluster or a node consists of; each writes to a log of its own.
 type children struct {
 	logs  string
+	mutex sync.Mutex // of names
 	names map[int]string
 }
 
@@ -29,6 +32,9 @@ func (c *children) start(name string, program []string, configure ...func(*exec.
 	for _, set := range configure {
 		set(child)
 	}
+	// Whoever reaps it waits until it has its name.
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	if err := child.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -38,9 +44,26 @@ func (c *children) start(name string, program []string, configure ...func(*exec.
 
 // ended forgets the process and returns the name it had; what was never started here has none.
 func (c *children) ended(pid int) (name string, ours bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	name, ours = c.names[pid]
 	delete(c.names, pid)
 	return name, ours
+}
+
+// kill ends all of this name; that they end is no news then.
+func (c *children) kill(name string) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for pid, named := range c.names {
+		if named == name {
+			delete(c.names, pid)
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				return fmt.Errorf("kill %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // blame names the log to look into, and its last words.
