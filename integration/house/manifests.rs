@@ -180,14 +180,14 @@ fn agents_may_do_what_is_listed_here_and_no_more() {
     };
     let expected = [
         "services kube-dns,kube-dns-upstream get",
+        "services kube-dns-upstream list,watch",
         "configmaps doorstep-redirect,doorstep-redirect-state get,list,watch",
         "configmaps doorstep-redirect-state patch",
-        "cilium.io ciliumlocalredirectpolicies  get,list,watch",
+        "cilium.io ciliumlocalredirectpolicies  list,watch",
         "cilium.io ciliumlocalredirectpolicies  create",
         "cilium.io ciliumlocalredirectpolicies doorstep delete",
         "apps daemonsets doorstep get",
-        "discovery.k8s.io endpointslices  list",
-        "events.k8s.io events  create,patch",
+        "events.k8s.io events  create",
     ];
     assert_eq!(rows("manifests/base/rbac.yaml", "doorstep"), expected);
     let expected = ["apps daemonsets cilium get", "configmaps cilium-config get"];

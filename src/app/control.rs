@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::groups::Groups;
 use super::readiness::{self, Gate};
-use super::redirect::Redirect;
+use super::redirect::{self, Redirect};
 use super::reload::{self, Reloads};
 use crate::admin::{self, Sources};
 use crate::config::Reload;
@@ -34,7 +34,8 @@ pub(super) struct Control {
     pub(super) domain: String,
     pub(super) resolver: Resolver,
     pub(super) listeners: Listeners,
-    pub(super) reload: Option<(Reload, Groups, Reloads)>,
+    pub(super) groups: Groups,
+    pub(super) reload: Option<(Reload, Reloads)>,
     pub(super) redirect: Redirect,
     pub(super) drain: Drain,
     /// Held from the moment the process is told to stop.
@@ -72,9 +73,10 @@ impl Control {
             }
         };
         let readiness = tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
+        tokio::spawn(redirect::follow_upstream(self.redirect.account().upstream(), self.groups.clone(), self.resolver.clone()));
         tokio::spawn(self.redirect.keep());
         match self.reload {
-            Some((file, groups, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, groups, self.resolver, reloads))),
+            Some((file, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, self.groups, self.resolver, reloads))),
             None => drop(tokio::spawn(ignore(hang_up))),
         }
         let mut stop = Stop { terminate, interrupt };

@@ -80,6 +80,9 @@ async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -
 fn unanswered(resolver: &Resolver, name: &str) -> String {
     let snapshot = resolver.snapshot();
     let Some(group) = snapshot.groups.first() else { return format!("no upstream to ask for {name}") };
+    if group.servers().is_empty() {
+        return "waiting for the Service kube-dns-upstream, which does not exist or has no address yet".to_owned();
+    }
     let servers: Vec<String> = group.servers().iter().map(ToString::to_string).collect();
     let why = group.last_failure().map_or_else(|| "no answer yet".to_owned(), |class| format!("{class}, {}", class.meaning()));
     format!("no answer for {name} from {}: {why}", servers.join(", "))

@@ -1,9 +1,14 @@
 //! The redirect side beside the query side: they meet here, in a latch and in what readiness says, and nowhere else.
 
-use serde_json::{Value, json};
+use std::net::IpAddr;
 
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::groups::Groups;
 use crate::k8s::{self, Account};
 use crate::lifecycle::{Latch, Readiness};
+use crate::resolve::Resolver;
 
 /// This agent's part in the redirect.
 pub(super) struct Redirect {
@@ -31,6 +36,19 @@ impl Redirect {
         let Some(config) = self.config else { return };
         tracing::info!(namespace = config.namespace, service = config.dns_service, "keeping the redirect");
         k8s::run(config, self.readiness, self.drain, self.account).await;
+    }
+}
+
+/// Asks the Service `kube-dns-upstream` where the API server says it is, for as long as nothing else is configured: an agent may start
+/// before its Service is made, and a Service may be made anew.
+pub(super) async fn follow_upstream(mut told: watch::Receiver<Vec<IpAddr>>, groups: Groups, resolver: Resolver) {
+    while told.changed().await.is_ok() {
+        let first = told.borrow_and_update().first().copied();
+        let snapshot = first.and_then(|address| groups.found(address, &resolver.snapshot().rules));
+        if let Some(snapshot) = snapshot {
+            tracing::info!(address = ?first, "asking the Service kube-dns-upstream");
+            resolver.replace(snapshot);
+        }
     }
 }
 

@@ -68,10 +68,9 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     let redirect = Redirect::new(config.kubernetes, &readiness);
     let listeners = sockets.serve(resolver.clone(), &supervisor)?;
     let reloads = Reloads::new(config.source.as_ref().map(|file| file.display().to_string()), config.hash);
-    let domain = config.cluster_domain.to_string();
     let status = Status {
         identity: config.identity,
-        domain: domain.clone(),
+        domain: config.cluster_domain.to_string(),
         addresses: addresses.clone(),
         workers: config.listen.workers,
         started,
@@ -88,10 +87,11 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
         sources,
         gate,
         addresses: addresses.clone(),
-        domain,
+        domain: config.cluster_domain.to_string(),
         resolver,
         listeners,
-        reload: reload.map(|file| (file, groups, reloads)),
+        groups,
+        reload: reload.map(|file| (file, reloads)),
         redirect,
         drain: config.drain,
         serving,

@@ -64,6 +64,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
     };
     let environment = &args.environment;
     let cluster_domain = args.cluster_domain.clone().unwrap_or_else(|| file.cluster_domain());
+    let upstream_service = args.upstream.is_empty() && !file.groups.iter().any(|group| group.name == DEFAULT_GROUP);
     let groups = groups(args, file.groups)?;
     let config = Config {
         listen: listen::Config {
@@ -77,7 +78,11 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
         admin: args.admin.or(file.admin).unwrap_or(ADMIN),
         cache: file.cache.unwrap_or_default(),
         limits: Limits { waiting: file.limits.waiting, upstream_connections: file.limits.upstream_connections },
-        queries: Queries { groups, rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() } },
+        queries: Queries {
+            groups,
+            upstream_service,
+            rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() },
+        },
         log: log(args, file.log_format, file.log_level),
         drain: args.drain.map_or_else(Drain::default, Drain::at_least),
         identity: identity(environment),
@@ -126,7 +131,7 @@ fn groups(args: &ServeArgs, mut groups: Vec<GroupConfig>) -> Result<Vec<GroupCon
     let default = match configured {
         _ if !args.upstream.is_empty() => default_group(args.upstream.clone()),
         Some(group) => group,
-        None => default_group(vec![upstream_of_environment(&args.environment)?]),
+        None => default_group(upstream_of_environment(args)?.into_iter().collect()),
     };
     groups.insert(0, default);
     Ok(groups)
@@ -140,12 +145,7 @@ fn identity(environment: &Environment) -> String {
 /// Where there is a way to the API server, and nobody said no.
 fn kubernetes(args: &ServeArgs, groups: &[GroupConfig]) -> Option<k8s::Config> {
     let environment = &args.environment;
-    let access = match &args.kubeconfig {
-        _ if args.kubernetes == Kubernetes::Off => return None,
-        Some(path) => k8s::Access::Kubeconfig { path: Some(path.clone()), context: None },
-        None if environment.service_account => k8s::Access::ServiceAccount,
-        None => return None,
-    };
+    let access = access(args)?;
     let servers = groups.first().into_iter().flat_map(|group| &group.servers);
     Some(k8s::Config {
         access,
@@ -155,6 +155,14 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig]) -> Option<k8s::Config> {
         pod_name: identity(environment),
         asks: servers.map(address).collect(),
     })
+}
+
+fn access(args: &ServeArgs) -> Option<k8s::Access> {
+    match &args.kubeconfig {
+        _ if args.kubernetes == Kubernetes::Off => None,
+        Some(path) => Some(k8s::Access::Kubeconfig { path: Some(path.clone()), context: None }),
+        None => args.environment.service_account.then_some(k8s::Access::ServiceAccount),
+    }
 }
 
 fn address(server: &Server) -> IpAddr {
@@ -167,9 +175,14 @@ fn default_group(servers: Vec<Server>) -> GroupConfig {
     GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, timing: Timing::default() }
 }
 
-/// The Service `kube-dns-upstream`, as the kubelet tells it to every pod of its namespace.
-fn upstream_of_environment(environment: &Environment) -> Result<Server, ConfigError> {
+/// The Service `kube-dns-upstream`, as the kubelet tells it to every pod of its namespace that starts later than the Service is made.
+/// `None`: the API server will tell.
+fn upstream_of_environment(args: &ServeArgs) -> Result<Option<Server>, ConfigError> {
+    let environment = &args.environment;
     let Some(host) = &environment.upstream_host else {
+        if access(args).is_some() {
+            return Ok(None);
+        }
         return Err(ConfigError::Usage(
             "no upstream is known; give --upstream tcp://IP:53, or `upstreams: { default: { servers: [\"tcp://IP:53\"] } }` in the file, \
              or run in the namespace of the Service kube-dns-upstream, whose address the kubelet then puts into \
@@ -184,7 +197,7 @@ fn upstream_of_environment(environment: &Environment) -> Result<Server, ConfigEr
         let port = environment.upstream_port.as_deref().unwrap_or_default();
         ConfigError::Usage(format!("KUBE_DNS_UPSTREAM_SERVICE_PORT is `{port}`, which is no port; unset it or give --upstream"))
     })?;
-    Ok(upstream::Server::Tcp(SocketAddr::new(ip, port)))
+    Ok(Some(upstream::Server::Tcp(SocketAddr::new(ip, port))))
 }
 
 /// What neither the flags nor the file show alone.

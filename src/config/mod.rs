@@ -69,6 +69,9 @@ pub struct Limits {
 pub struct Queries {
     /// Upstream groups; the first is `default`.
     pub groups: Vec<upstream::GroupConfig>,
+    /// The group `default` is the Service `kube-dns-upstream`, as long as nothing else is given for it: at the address that the kubelet
+    /// told, if it did, and later at the one that the API server tells.
+    pub upstream_service: bool,
     /// Zones and suffix rules.
     pub rules: rules::Config,
 }

@@ -1,9 +1,11 @@
 //! What the agent sees, does and fails at, for `/status` and metrics. A cheap handle.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::redirect::{Act, Report};
 
@@ -56,6 +58,7 @@ pub struct Account(Arc<Told>);
 #[derive(Debug, Default)]
 struct Told {
     report: Mutex<Report>,
+    upstream: watch::Sender<Vec<IpAddr>>,
     last_error: Mutex<Option<String>>,
     done: [AtomicU64; Call::ALL.len()],
     failed: [AtomicU64; Call::ALL.len()],
@@ -75,6 +78,22 @@ impl Account {
     /// Calls that were done, watches by event, and calls that failed.
     pub fn calls(&self, call: Call) -> (u64, u64) {
         (self.0.done[call as usize].load(Relaxed), self.0.failed[call as usize].load(Relaxed))
+    }
+
+    /// The ClusterIPs of the Service [`crate::redirect::UPSTREAM_SERVICE`], the primary family's first, whenever they change.
+    pub fn upstream(&self) -> watch::Receiver<Vec<IpAddr>> {
+        self.0.upstream.subscribe()
+    }
+
+    /// An empty list is no news: what was asked goes on being asked.
+    pub(super) fn found(&self, addresses: &[IpAddr]) {
+        self.0.upstream.send_if_modified(|known| {
+            let new = !addresses.is_empty() && known != addresses;
+            if new {
+                *known = addresses.to_vec();
+            }
+            new
+        });
     }
 
     pub(super) fn tell(&self, report: Report) {

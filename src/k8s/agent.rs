@@ -150,8 +150,9 @@ impl Agent {
 
     async fn look(&mut self) -> Option<(Decision, Report)> {
         match self.cluster.look().await {
-            Ok(Look { seen, around, .. }) => {
+            Ok(Look { seen, around, upstream, .. }) => {
                 self.account.done(Call::Look);
+                self.account.found(&upstream);
                 self.around = around;
                 let decision = self.decide(&seen);
                 self.own.looked(&seen, &decision);

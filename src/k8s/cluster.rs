@@ -1,5 +1,6 @@
 //! The calls to the API server, one function each.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -56,6 +57,8 @@ pub(super) struct Look {
     pub(super) seen: Observation,
     pub(super) around: Surroundings,
     pub(super) fleet: Fleet,
+    /// The ClusterIPs of the Service [`UPSTREAM_SERVICE`].
+    pub(super) upstream: Vec<IpAddr>,
 }
 
 /// A namespace of a cluster, and the names in it.
@@ -117,7 +120,8 @@ impl Cluster {
             desired: policy(),
             shut: redirect::shut(&view),
         };
-        Ok(Look { seen: Observation { people, state, policies }, around, fleet })
+        let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
+        Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })
     }
 
     /// A consistent list; `Missing` where there is no CRD.

@@ -1,10 +1,11 @@
 //! Three watches, each narrowed by field selector or namespace. What they last said goes on being true while the API server is away.
+//! A fourth where the pod was there before its upstream's Service, until that is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watch_object, watcher};
@@ -15,7 +16,7 @@ use tokio::time::sleep;
 use super::account::{Account, Call};
 use super::cluster::{Cluster, is_not_found};
 use super::read;
-use crate::redirect::{Observation, PEOPLE, STATE, SeenPolicy, Unknown};
+use crate::redirect::{Observation, PEOPLE, STATE, SeenPolicy, UPSTREAM_SERVICE, Unknown};
 
 /// Between two looks whether the CRD is there by now: thousands of agents ask.
 const CRD_PAUSE: Duration = Duration::from_secs(300);
@@ -37,6 +38,9 @@ pub(super) fn start(cluster: &Cluster, seen: &Seen, account: &Account) -> JoinSe
     watches.spawn(follow_map(cluster.maps.clone(), STATE, account.clone(), seen.clone(), |seen, map| {
         seen.state = read::state(map);
     }));
+    if cluster.config.asks.is_empty() {
+        watches.spawn(find_upstream(cluster.clone(), account.clone()));
+    }
     watches.spawn(follow_policies(cluster.policies.clone(), account.clone(), seen.clone()));
     watches
 }
@@ -50,6 +54,24 @@ async fn follow_map(maps: Api<ConfigMap>, name: &'static str, account: Account, 
                 change(&seen, |seen| put(seen, map.as_ref()));
             }
             Err(error) => account.failed(Call::Watch, &format!("ConfigMap {name}: {error}")),
+        }
+    }
+}
+
+/// The kubelet told this pod of no upstream, because its Service was not there yet: watches until it is.
+async fn find_upstream(cluster: Cluster, account: Account) {
+    let services: Api<Service> = Api::namespaced(cluster.client, &cluster.config.namespace);
+    let mut events = backing_off(watch_object(services, UPSTREAM_SERVICE)).boxed();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(service) => {
+                account.done(Call::Watch);
+                let Ok(service) = read::service(service.as_ref(), &[]) else { continue };
+                if !service.addresses.is_empty() {
+                    return account.found(&service.addresses);
+                }
+            }
+            Err(error) => account.failed(Call::Watch, &format!("Service {UPSTREAM_SERVICE}: {error}")),
         }
     }
 }

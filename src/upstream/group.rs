@@ -41,7 +41,7 @@ impl std::fmt::Display for Server {
 pub struct GroupConfig {
     /// For logs and `/status`.
     pub name: String,
-    /// At least one; at most 64 are used.
+    /// At most 64 are used; of none, every question fails with [`FailureClass::NoRoute`].
     pub servers: Vec<Server>,
     /// Time limits.
     pub timing: Timing,

@@ -114,6 +114,7 @@ fn configuration(port: u16, upstream: SocketAddr) -> Config {
         cache: cache::Config::default(),
         limits: Limits { waiting: coalesce::Limits::default(), upstream_connections: Bounds::CONNECTIONS },
         queries: Queries {
+            upstream_service: false,
             groups: vec![GroupConfig { name: "default".to_owned(), servers: vec![Server::Tcp(upstream)], timing: Timing::default() }],
             rules: rules::Config { zones: Vec::new(), rules: vec![rule], cluster_domain: cluster_domain.clone() },
         },

@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::{args, environment, join};
-use crate::config::args::{Environment, Invocation, Output, ServeArgs, parse_from};
+use crate::config::args::{Environment, Invocation, Kubernetes, Output, ServeArgs, parse_from};
 use crate::config::{ConfigError, join as joining};
 use crate::k8s;
 use crate::telemetry::Format;
@@ -118,7 +118,8 @@ fn flags_in_each_others_way_are_wrong_usage() {
 #[test]
 fn the_service_beside_the_pod_is_the_default_upstream() {
     let with = |host: Option<&str>, port: Option<&str>| {
-        let environment = Environment { upstream_host: host.map(str::to_owned), upstream_port: port.map(str::to_owned), ..environment() };
+        let (upstream_host, upstream_port) = (host.map(str::to_owned), port.map(str::to_owned));
+        let environment = Environment { upstream_host, upstream_port, service_account: false, ..environment() };
         alone(&ServeArgs { environment, ..ServeArgs::default() }).map(|config| config.queries.groups[0].servers.clone())
     };
     assert_eq!(with(Some("10.96.0.20"), None), Ok(vec![Server::Tcp("10.96.0.20:53".parse().unwrap())]));
@@ -132,6 +133,18 @@ fn the_service_beside_the_pod_is_the_default_upstream() {
         assert_eq!(error.exit_code(), 64);
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[test]
+fn an_agent_that_is_there_before_its_upstreams_service_starts_without_one() {
+    let mut args = serve("");
+    args.environment = Environment { service_account: true, upstream_host: None, ..environment() };
+    let queries = join(&args, "").unwrap().queries;
+    assert!(queries.upstream_service && queries.groups[0].servers.is_empty());
+    args.kubernetes = Kubernetes::Off;
+    assert!(join(&args, "").is_err(), "nobody would ever tell");
+    let given = join(&serve("--upstream tcp://192.0.2.2"), "").unwrap().queries;
+    assert!(!given.upstream_service, "what an operator names is not changed");
 }
 
 #[test]
