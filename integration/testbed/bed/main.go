@@ -28,6 +28,7 @@ func commands() map[string]command {
 		"image":      {"NAME OUT.tar FILE [ARGUMENT...]", writeImage},
 		"pause":      {"", pause},
 		"lookup":     {"NAME", lookup},
+		"fetch":      {"URL", fetch},
 		"ask":        {"[--help]", ask},
 		// The insides of a cluster and of a node, started by up and by the cluster.
 		"cluster": {"NODES", runCluster},

@@ -1,0 +1,36 @@
+//! The scenarios, in the order in which they are played: each leaves doorstep installed and the redirect standing for the next, unless it
+//! is the last.
+
+mod answers;
+mod failures;
+mod memory;
+mod outage;
+mod placement;
+mod privileges;
+mod start;
+mod switch;
+mod uninstall;
+
+use crate::harness::Cluster;
+
+type Scenario = (&'static str, fn(&Cluster));
+
+/// Names are sentences, as anywhere.
+pub(crate) const ALL: &[Scenario] = &[
+    ("no_policy_before_an_agent_is_ready_and_one_from_agents_that_start_together", start::one_policy_once_agents_are_ready),
+    ("every_way_of_asking_is_answered_by_the_agent_of_the_same_node", answers::of_the_same_node),
+    ("a_second_ask_is_a_hit_of_which_coredns_hears_nothing", answers::second_ask_is_a_hit),
+    ("a_killed_agent_is_stood_in_for_by_coredns", failures::killed),
+    ("a_deleted_pod_costs_no_query", failures::deleted),
+    ("a_rollout_costs_no_query", failures::rolled_out),
+    ("off_takes_the_policy_and_on_brings_it_back", switch::off_and_on),
+    ("a_policy_deleted_by_hand_stays_gone_until_a_person_resumes", switch::deleted_by_hand),
+    ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
+    ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
+    ("a_node_without_an_agent_is_served_by_coredns", placement::node_without_agent),
+    ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),
+    ("a_quiet_cluster_is_not_written_to", outage::quiet),
+    ("a_drain_lets_agents_leave_one_by_one_and_costs_no_query", switch::drained),
+    ("nothing_is_granted_that_is_not_used_nor_used_that_is_not_granted", privileges::granted_and_used),
+    ("uninstalling_leaves_nothing_and_costs_no_query", uninstall::nothing_left),
+];

@@ -1,0 +1,84 @@
+//! What people do with the redirect.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::failures::{note, under_load};
+use crate::harness::{Cluster, NODES, Outcome, holds, throughout, within};
+
+/// Both ways, under load.
+pub(super) fn off_and_on(cluster: &Cluster) {
+    let first = cluster.live();
+    let outcomes = under_load(cluster, 20, |cluster| {
+        cluster.switch("off");
+        cluster.expect_no_policy();
+        cluster.switch("on");
+    });
+    for (node, outcome) in NODES.iter().zip(&outcomes) {
+        note(cluster, "switched off, and on again", outcome, node);
+        assert_eq!(outcome.lost(), 0, "{node}: {outcome:?}");
+        assert!(outcome.answered_by("coredns-") > 0, "never off: {outcome:?}");
+    }
+    assert_ne!(cluster.live(), first);
+}
+
+/// The break-glass holds over restarts, says so, and is taken back.
+pub(super) fn deleted_by_hand(cluster: &Cluster) {
+    let first = cluster.live();
+    let [here, there] = under_load(cluster, 10, |cluster| {
+        cluster.system(&["delete", "clrp", "doorstep"]);
+    });
+    note(cluster, "`kubectl delete clrp doorstep`", &here, NODES[0]);
+    assert_eq!(here.lost() + there.lost(), 0, "{here:?} {there:?}");
+    let hold = within(Duration::from_secs(30), "a hold", || match cluster.data("doorstep-redirect-state")["hold"].as_str() {
+        Some(hold) => Ok(hold.to_owned()),
+        None => Err(cluster.why()),
+    });
+    assert!(hold.contains("deleted by hand"), "{hold}");
+    cluster.system(&["rollout", "restart", "daemonset/doorstep"]);
+    throughout(Duration::from_secs(5), "it stays gone", || cluster.policy().map_or(Ok(()), Err));
+    cluster.system(&["rollout", "status", "daemonset/doorstep", "--timeout", "120s"]);
+    throughout(Duration::from_secs(10), "it stays gone over restarts", || cluster.policy().map_or(Ok(()), Err));
+    expect_told(cluster);
+    cluster.system(&["annotate", "configmap", "doorstep-redirect", "--overwrite", "doorstep.dev/resume=tested"]);
+    assert_ne!(cluster.live(), first);
+}
+
+/// By `/status`, and by an Event, with the cure.
+fn expect_told(cluster: &Cluster) {
+    within(Duration::from_secs(20), "every agent says it is held", || {
+        let pages: Vec<Value> =
+            cluster.agents().iter().map(|agent| serde_json::from_str(&cluster.page(agent, "status")).unwrap()).collect();
+        let held = pages.iter().all(|page| page["redirect"]["standing"] == "held" && page["redirect"]["cures"][0].is_string());
+        holds(held, || cluster.why())
+    });
+    let events = cluster.system(&["get", "events.events.k8s.io", "--output", "jsonpath={range .items[*]}{.note}{\"\\n\"}{end}"]);
+    assert!(events.lines().any(|note| note.contains("deleted by hand") && note.contains("doorstep.dev/resume")), "{events}");
+}
+
+/// Within five minutes, each node's queries go over to CoreDNS at a moment of their own.
+pub(super) fn drained(cluster: &Cluster) {
+    cluster.live();
+    let begun = Instant::now();
+    cluster.switch("drain");
+    let mut left = BTreeSet::new();
+    let mut outcomes = [const { Vec::new() }; NODES.len()];
+    while cluster.policy().is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(330), "not drained: {}", cluster.why());
+        let now = under_load(cluster, 10, |cluster| {
+            left.extend(cluster.agents().into_iter().filter(|agent| !agent.ready).map(|agent| agent.node));
+        });
+        outcomes.iter_mut().zip(now).for_each(|(all, outcome)| all.push(outcome));
+    }
+    assert_eq!(left.len(), NODES.len(), "the policy went before the agents had left: {left:?}");
+    for (node, outcomes) in NODES.iter().zip(outcomes) {
+        let outcome = Outcome::sum(outcomes);
+        note(cluster, "drained", &outcome, node);
+        assert_eq!(outcome.lost(), 0, "{node}: {outcome:?}");
+        assert!(outcome.answered_by("coredns-") > 0, "never drained: {outcome:?}");
+    }
+    cluster.switch("on");
+    cluster.live();
+}
