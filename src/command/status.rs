@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::terminal::{complain, print};
 use crate::config::args::{ClusterArgs, Output, StatusArgs};
 use crate::k8s::{Access, Config, Operator, OperatorError, Sight};
-use crate::redirect::{PEOPLE, Standing};
+use crate::redirect::{CiliumConfig, PEOPLE, Standing};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -38,6 +38,7 @@ pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator)
         dns_service: args.dns_service.clone(),
         pod_name: String::new(),
         asks: Vec::new(),
+        cilium: CiliumConfig::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,6 +9,7 @@ use super::args::{Environment, Kubernetes, ServeArgs};
 use super::error::ConfigError;
 use super::file::{ADMIN, DEFAULT_GROUP, File, MOST_OCTETS};
 use super::{Config, Limits, Queries, value};
+use crate::k8s::CiliumConfig;
 use crate::lifecycle::Drain;
 use crate::telemetry::LogConfig;
 use crate::upstream::{GroupConfig, Server, Timing};
@@ -74,7 +75,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
             tcp_connections_per_client: file.limits.tcp_connections_per_client,
             tcp_idle: TCP_IDLE,
         },
-        kubernetes: kubernetes(args, &groups),
+        kubernetes: kubernetes(args, &groups, file.cilium),
         admin: args.admin.or(file.admin).unwrap_or(ADMIN),
         cache: file.cache.unwrap_or_default(),
         limits: Limits { waiting: file.limits.waiting, upstream_connections: file.limits.upstream_connections },
@@ -143,7 +144,7 @@ fn identity(environment: &Environment) -> String {
 }
 
 /// Where there is a way to the API server, and nobody said no.
-fn kubernetes(args: &ServeArgs, groups: &[GroupConfig]) -> Option<k8s::Config> {
+fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], cilium: CiliumConfig) -> Option<k8s::Config> {
     let environment = &args.environment;
     let access = access(args)?;
     let servers = groups.first().into_iter().flat_map(|group| &group.servers);
@@ -154,6 +155,7 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig]) -> Option<k8s::Config> {
         dns_service: args.dns_service.clone().unwrap_or_else(|| "kube-dns".to_owned()),
         pod_name: identity(environment),
         asks: servers.map(address).collect(),
+        cilium,
     })
 }
 

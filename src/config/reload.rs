@@ -84,11 +84,13 @@ impl Reload {
 fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
     let tcp = |config: &Config| (config.listen.tcp_connections, config.listen.tcp_connections_per_client);
     let listen = |config: &Config| (config.listen.addresses.clone(), config.listen.workers);
+    let cilium = |config: &Config| config.kubernetes.as_ref().map(|kubernetes| kubernetes.cilium.clone());
     let keys = [
         ("listen", listen(started) != listen(now)),
         ("admin", started.admin != now.admin),
         ("cache", started.cache != now.cache),
         ("limits", started.limits != now.limits || tcp(started) != tcp(now)),
+        ("redirect", cilium(started) != cilium(now)),
         ("log", started.log != now.log),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::read::{self, Fleet};
 use super::{Access, Config};
 use crate::redirect::{
-    self, Act, Observation, PEOPLE, Policy, STATE, SeenPolicy, State, Surroundings, UPSTREAM_SERVICE, Unknown, View, desired,
+    self, Act, Observation, PEOPLE, Policy, STATE, SeenCilium, SeenPolicy, State, Surroundings, UPSTREAM_SERVICE, Unknown, View, desired,
 };
 
 /// How long one call may take.
@@ -94,11 +94,12 @@ impl Cluster {
         let state = read::state(timely(self.maps.get_opt(STATE)).await?.as_ref());
         let sets: Api<DaemonSet> = Api::namespaced(self.client.clone(), &self.config.namespace);
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.config.namespace);
-        let (policies, set, dns, upstream) = tokio::try_join!(
+        let (policies, set, dns, upstream, cilium) = tokio::try_join!(
             self.list_policies(),
             timely(sets.get_opt(&self.config.daemon_set)),
             timely(services.get_opt(&self.config.dns_service)),
             timely(services.get_opt(UPSTREAM_SERVICE)),
+            self.look_at_cilium(),
         )?;
         let people = read::people(timely(self.maps.get_opt(PEOPLE)).await?.as_ref());
         let fleet = read::fleet(set.as_ref());
@@ -111,6 +112,8 @@ impl Cluster {
             container_ports: &fleet.ports,
             asks: &self.config.asks,
             policies: policies.as_deref().unwrap_or_default(),
+            cilium: cilium.as_ref(),
+            said: &self.config.cilium,
         };
         let policy = || Some(desired(&dns.as_ref().ok()?.dns).owned_by(fleet.owner.as_ref()?));
         let around = Surroundings {
@@ -122,6 +125,19 @@ impl Cluster {
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
         Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })
+    }
+
+    /// What may not be read is not known; only an API server that does not answer is an error.
+    async fn look_at_cilium(&self) -> Result<Result<SeenCilium, Unknown>, CallError> {
+        let namespace = &self.config.cilium.namespace;
+        let (sets, maps) =
+            (Api::<DaemonSet>::namespaced(self.client.clone(), namespace), Api::<ConfigMap>::namespaced(self.client.clone(), namespace));
+        let read = async { tokio::try_join!(timely(sets.get_opt("cilium")), timely(maps.get_opt("cilium-config"))) };
+        match read.await {
+            Ok((set, map)) => Ok(read::cilium(set.as_ref(), map.as_ref())),
+            Err(CallError::Api(error)) if is_forbidden(&error) => Ok(Err(Unknown::Garbled(error.to_string()))),
+            Err(error) => Err(error),
+        }
     }
 
     /// A consistent list; `Missing` where there is no CRD.
@@ -194,6 +210,10 @@ async fn timely<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Ca
 
 pub(super) fn is_not_found(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.is_not_found())
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if status.is_forbidden())
 }
 
 /// Gone, there already, or another version.

@@ -17,6 +17,8 @@ mod watches;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+pub use crate::redirect::{CiliumConfig, Version as CiliumVersion};
+
 pub use account::{Account, Call};
 pub use agent::run;
 pub use operator::{Operator, OperatorError, Pods, Sight};
@@ -36,6 +38,8 @@ pub struct Config {
     pub pod_name: String,
     /// Addresses that are asked by default.
     pub asks: Vec<IpAddr>,
+    /// What operators say of Cilium.
+    pub cilium: CiliumConfig,
 }
 
 /// How the API server is reached.

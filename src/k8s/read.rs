@@ -8,7 +8,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 
-use crate::redirect::{DnsService, Owner, People, Protocol, SPEC_ANNOTATION, SeenPolicy, SeenService, State, Texts, Unknown, Versioned};
+use crate::redirect::{
+    DnsService, ENABLE_KEY, Owner, People, Protocol, SPEC_ANNOTATION, SeenCilium, SeenPolicy, SeenService, State, Texts, Unknown, Versioned,
+};
 
 /// Where clients ask.
 const DNS_PORT: u16 = 53;
@@ -86,6 +88,20 @@ pub(super) fn fleet(set: Option<&DaemonSet>) -> Fleet {
             })
             .collect(),
     }
+}
+
+/// Cilium's DaemonSet and ConfigMap.
+pub(super) fn cilium(set: Option<&DaemonSet>, map: Option<&ConfigMap>) -> Result<SeenCilium, Unknown> {
+    let set = set.ok_or(Unknown::Missing)?;
+    let containers = set.spec.iter().filter_map(|spec| spec.template.spec.as_ref()).flat_map(|pod| &pod.containers);
+    let named = containers.filter(|container| container.name == "cilium-agent").find_map(|container| container.image.clone());
+    let status = set.status.clone().unwrap_or_default();
+    Ok(SeenCilium {
+        image: named.ok_or_else(|| Unknown::Garbled("DaemonSet cilium has no container cilium-agent".to_owned()))?,
+        rolling: status.observed_generation != set.metadata.generation
+            || status.updated_number_scheduled.unwrap_or(0) < status.desired_number_scheduled,
+        enabled: map.and_then(|map| map.data.as_ref()?.get(ENABLE_KEY).cloned()),
+    })
 }
 
 /// `declared`: the agents' container ports, among which a targetPort that is a name finds its number.

@@ -129,6 +129,8 @@ pub enum Because {
     DeletedByHand,
     /// A person changed what the hold answers.
     Resumed,
+    /// A gate has shut behind the policy, and a policy does harm now.
+    Harmful,
 }
 
 /// What a hold says after a person deleted the policy.
@@ -193,7 +195,7 @@ impl Row<'_> {
             (Some(emitted), Some(policy)) if emitted.uid != policy.uid => self.other(policy),
             (Some(_), Some(policy)) if self.replaces(policy) => self.emit(None, Because::Outdated),
             (Some(_), Some(policy)) if self.is_outdated(policy) => Decision::Rest(Rest::OtherSpec),
-            (Some(_), Some(_)) => Decision::Rest(Rest::Live),
+            (Some(_), Some(_)) => self.standing(now),
             (Some(emitted), None) => self.vanished(emitted, now),
         }
     }
@@ -222,6 +224,14 @@ impl Row<'_> {
             Some(created) if created.uid == policy.uid => delete(policy, Because::Overtaken),
             _ => self.record(policy),
         }
+    }
+
+    /// What was sound when the policy was created may be so no more.
+    fn standing(&self, now: Duration) -> Decision {
+        let Some(shut) = self.around.shut.iter().find(|shut| shut.grave) else { return Decision::Rest(Rest::Live) };
+        let hold = Hold::new(&format!("{}: {}; {}. {}", shut.gate, shut.saw, shut.matters, shut.cure), now, self.people);
+        // What is emitted stays, so that the next step deletes it as it deletes for any hold.
+        self.write(State { hold: Some(hold), ..self.recorded.state.clone() }, Because::Harmful)
     }
 
     fn vanished(&self, emitted: &Emitted, now: Duration) -> Decision {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::cilium::{self, CiliumConfig, SeenCilium};
 use super::policy::{DnsService, POLICY_NAME, Protocol};
 use super::state::Unknown;
 
@@ -19,6 +20,8 @@ pub struct Shut {
     pub matters: &'static str,
     /// What to do.
     pub cure: String,
+    /// A policy that stands takes DNS from clients, or soon will: better none.
+    pub grave: bool,
 }
 
 /// A CiliumLocalRedirectPolicy of the namespace.
@@ -71,11 +74,15 @@ pub struct View<'a> {
     pub asks: &'a [IpAddr],
     /// The policies of the namespace.
     pub policies: &'a [SeenPolicy],
+    /// Cilium.
+    pub cilium: Result<&'a SeenCilium, &'a Unknown>,
+    /// What operators say of it.
+    pub said: &'a CiliumConfig,
 }
 
 /// The gates that are shut; none: a policy may be created.
 pub fn shut(view: &View<'_>) -> Vec<Shut> {
-    let mut shut = Vec::new();
+    let mut shut = cilium::shut(view.cilium, view.said);
     match view.service {
         Ok(service) => {
             shut.extend(ports(service, view.container_ports));
@@ -97,6 +104,7 @@ fn no_service(name: &str, reason: &Unknown) -> Shut {
         },
         matters: "Cilium redirects a Service of the agents' own namespace, by name",
         cure: "run doorstep in the namespace of the cluster's DNS Service, and name that Service with --dns-service".to_owned(),
+        grave: false,
     }
 }
 
@@ -115,6 +123,7 @@ fn ports(service: &SeenService, container_ports: &[(String, u16, Protocol)]) -> 
         saw,
         matters: "a redirect whose port names or numbers no pod declares takes DNS from every client",
         cure: "render the manifests from the live Service, and apply them: doorstep render manifests".to_owned(),
+        grave: true,
     })
 }
 
@@ -135,6 +144,7 @@ fn upstream(service: &SeenService, view: &View<'_>) -> Option<Shut> {
         saw,
         matters: "what agents ask of a redirected address comes back to them",
         cure: format!("create the Service {UPSTREAM_SERVICE} over CoreDNS' pods, and let the agents ask that"),
+        grave: false,
     })
 }
 
@@ -156,6 +166,7 @@ fn rivals(service: &SeenService, policies: &[SeenPolicy]) -> Option<Shut> {
         },
         matters: "with two policies on one Service Cilium follows one of them, and rewrites its tables without end",
         cure: format!("kubectl -n {} delete clrp {}", service.dns.namespace, rival.name),
+        grave: true,
     })
 }
 
@@ -167,5 +178,6 @@ pub(super) fn no_crd() -> Shut {
         matters: "Cilium's operator installs it, and only where local redirect policies are enabled",
         cure: "set localRedirectPolicies.enabled=true in Cilium's values, then restart deployment cilium-operator and daemonset cilium"
             .to_owned(),
+        grave: false,
     }
 }

@@ -3,6 +3,7 @@
 //! One policy acts on all nodes, it is not a switch of one node. People say in one ConfigMap what they want, agents remember in another
 //! what they did; [`decide`] is the table between the two and the policy that stands.
 
+mod cilium;
 mod decide;
 mod gates;
 mod own;
@@ -13,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use cilium::{CiliumConfig, ENABLE_KEY, SeenCilium, Version};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
 pub use gates::{SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, shut};
 pub use own::Own;

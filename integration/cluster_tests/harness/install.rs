@@ -48,6 +48,16 @@ impl Cluster {
         self.system(&["patch", "configmap", "doorstep-redirect", "--type", "merge", "--patch", &patch]);
     }
 
+    /// Ends a hold by the command that README tells.
+    pub(crate) fn resume(&self, why: &str) {
+        self.system(&["annotate", "configmap", "doorstep-redirect", "--overwrite", &format!("doorstep.dev/resume={why}")]);
+    }
+
+    /// Has DaemonSet cilium name this image.
+    pub(crate) fn set_cilium(&self, image: &str) {
+        self.system(&["set", "image", "daemonset/cilium", &format!("cilium-agent={image}")]);
+    }
+
     /// The uid of the policy.
     pub(crate) fn policy(&self) -> Option<String> {
         let found = self.system(&["get", "clrp", "doorstep", "--ignore-not-found", "--output", "jsonpath={.metadata.uid}"]);

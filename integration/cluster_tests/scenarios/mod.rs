@@ -3,6 +3,7 @@
 
 mod answers;
 mod failures;
+mod gates;
 mod memory;
 mod outage;
 mod placement;
@@ -28,6 +29,8 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_without_agent),
+    ("a_cilium_that_has_become_harmful_takes_the_policy_with_it", gates::harmful_cilium),
+    ("a_second_policy_for_the_service_takes_ours_with_it", gates::rival),
     ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),
     ("a_quiet_cluster_is_not_written_to", outage::quiet),
     ("a_drain_lets_agents_leave_one_by_one_and_costs_no_query", switch::drained),

@@ -42,7 +42,7 @@ pub(super) fn deleted_by_hand(cluster: &Cluster) {
     cluster.system(&["rollout", "status", "daemonset/doorstep", "--timeout", "120s"]);
     throughout(Duration::from_secs(10), "it stays gone over restarts", || cluster.policy().map_or(Ok(()), Err));
     expect_told(cluster);
-    cluster.system(&["annotate", "configmap", "doorstep-redirect", "--overwrite", "doorstep.dev/resume=tested"]);
+    cluster.resume("tested");
     assert_ne!(cluster.live(), first);
 }
 

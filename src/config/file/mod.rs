@@ -10,6 +10,7 @@ use super::error::Mistake;
 use super::read::{Reader, Section};
 use super::tree::{self, Node};
 use super::value;
+use crate::k8s::{CiliumConfig, CiliumVersion};
 use crate::telemetry::Format;
 use crate::upstream::GroupConfig;
 use crate::wire::Name;
@@ -31,7 +32,7 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 const LIMIT: (usize, usize) = (1, 1_000_000);
 
 /// The top keys.
-const KEYS: [&str; 9] = ["listen", "admin", "cache", "cluster_domain", "upstreams", "zones", "rules", "limits", "log"];
+const KEYS: [&str; 10] = ["listen", "admin", "cache", "cluster_domain", "upstreams", "zones", "rules", "redirect", "limits", "log"];
 const LIMITS: [&str; 5] = ["waiting_per_client", "waiting", "tcp_connections", "tcp_connections_per_client", "upstream_connections"];
 
 /// What a file says; `None` where it says nothing.
@@ -55,6 +56,8 @@ pub struct File {
     pub rules: Vec<rules::RuleConfig>,
     /// Bounds by number.
     pub limits: FileLimits,
+    /// What operators say of Cilium.
+    pub cilium: CiliumConfig,
     /// How a log line looks.
     pub log_format: Option<Format>,
     /// What is logged.
@@ -99,6 +102,7 @@ impl File {
         file.read_listen(&mut reader, &top);
         file.read_limits(&mut reader, &top);
         file.read_log(&mut reader, &top);
+        file.read_redirect(&mut reader, &top);
         queries::read(&mut file, &mut reader, &top);
         reader.finish(file)
     }
@@ -161,6 +165,18 @@ impl File {
                 *target = number;
             }
         }
+    }
+
+    fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("redirect") else { return };
+        let section = reader.section(node, "redirect", &["cilium_namespace", "cilium_version", "accept_cilium"]);
+        if let Some(namespace) = reader.optional(&section, "cilium_namespace", value::namespace) {
+            self.cilium.namespace = namespace;
+        }
+        let version =
+            |text: &str| CiliumVersion::parse(text).ok_or_else(|| format!("`{text}` is no release; write three numbers, as `1.19.5`"));
+        self.cilium.version = reader.optional(&section, "cilium_version", version);
+        self.cilium.accept = reader.optional(&section, "accept_cilium", version);
     }
 
     fn read_log(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {

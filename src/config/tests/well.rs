@@ -5,6 +5,7 @@ use super::{args, join};
 use crate::cache::Profile;
 use crate::config::args::Environment;
 use crate::config::{File, FileLimits};
+use crate::k8s::{CiliumConfig, CiliumVersion};
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -132,4 +133,15 @@ fn the_hash_names_the_content() {
     assert_eq!(of("log: {}"), of("log: {}"));
     assert_ne!(of("log: {}"), of("log: {} "));
     assert_eq!(of("").len(), 16);
+}
+
+#[test]
+fn what_is_said_of_cilium_reaches_the_side_that_keeps_the_redirect() {
+    let mut args = args();
+    args.environment.service_account = true;
+    let cilium = |file: &str| join(&args, file).unwrap().kubernetes.unwrap().cilium;
+    assert_eq!(cilium(""), CiliumConfig::default());
+    let said = cilium("redirect: { cilium_namespace: cilium-system, cilium_version: 1.19.5, accept_cilium: 1.18.4 }");
+    assert_eq!(said.namespace, "cilium-system");
+    assert_eq!((said.version, said.accept), (CiliumVersion::parse("1.19.5"), CiliumVersion::parse("1.18.4")));
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::k8s::cluster::{Cluster, Outcome};
 use crate::k8s::{Access, Config};
-use crate::redirect::{Act, Because, Decision, DnsService, Emitted, Own, Owner, Rest, State, Unknown, decide, desired};
+use crate::redirect::{Act, Because, CiliumConfig, Decision, DnsService, Emitted, Own, Owner, Rest, State, Unknown, decide, desired};
 
 type Heard = Arc<Mutex<Vec<(String, String, Value)>>>;
 
@@ -35,6 +35,7 @@ fn cluster(answer: fn(&str, &str) -> (u16, Value)) -> (Cluster, Heard) {
         dns_service: "kube-dns".to_owned(),
         pod_name: "doorstep-1".to_owned(),
         asks: Vec::new(),
+        cilium: CiliumConfig::default(),
     };
     (Cluster::with(Client::new(service, "kube-system"), config), heard)
 }
@@ -114,7 +115,18 @@ async fn a_look_reads_the_state_first_and_the_people_last_and_an_empty_cluster_i
     let paths: Vec<String> = heard.lock().unwrap().iter().map(|(_, path, _)| path.clone()).collect();
     assert!(paths.first().unwrap().ends_with("configmaps/doorstep-redirect-state"), "{paths:?}");
     assert!(paths.last().unwrap().ends_with("configmaps/doorstep-redirect"), "{paths:?}");
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 8);
+}
+
+#[tokio::test]
+async fn a_cilium_that_may_not_be_read_shuts_its_gate_and_is_no_error() {
+    let (cluster, _) = cluster(|_, path| match path {
+        path if path.ends_with("/daemonsets/cilium") || path.ends_with("/cilium-config") => refusal(403, "Forbidden"),
+        _ => refusal(404, "NotFound"),
+    });
+    let look = cluster.look().await.unwrap();
+    let shut = look.around.shut.iter().find(|shut| shut.gate == "cilium").unwrap();
+    assert!(shut.saw.contains("Forbidden") && !shut.grave, "{shut:?}");
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ fn rest(rest: Rest) -> Decision {
 }
 
 fn shut_gate() -> Shut {
-    Shut { gate: "rival", saw: "a rival".to_owned(), matters: "it matters", cure: "a cure".to_owned() }
+    Shut { gate: "rival", saw: "a rival".to_owned(), matters: "it matters", cure: "a cure".to_owned(), grave: false }
 }
 
 #[test]
@@ -127,7 +127,13 @@ fn on_emitted_and_present_rests() {
     case.own.ready = false;
     case.around.owner = None;
     case.around.shut = vec![shut_gate()];
-    assert_eq!(case.decide(), rest(Rest::Live), "neither readiness nor gates take a policy away");
+    assert_eq!(case.decide(), rest(Rest::Live), "neither readiness nor a gate that only keeps from creating takes a policy away");
+    case.around.shut.push(Shut { grave: true, ..shut_gate() });
+    let Decision::Act(Act::Write { state, because: Because::Harmful, .. }) = case.decide() else { panic!("{:?}", case.decide()) };
+    let hold = state.hold.clone().unwrap();
+    assert_eq!(hold.reason, "rival: a rival; it matters. a cure");
+    assert_eq!(hold.answers, case.seen.people.clone().unwrap().answer, "a person's next word ends it");
+    assert_eq!(state.emitted, Some(emitted("u1")));
 }
 
 #[test]
