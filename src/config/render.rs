@@ -1,5 +1,7 @@
 //! Flags of `doorstep render`, each checked before it comes near YAML.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::wire::Name;
@@ -33,6 +35,15 @@ pub struct ServiceArgs {
     /// Its targetPort as a number: the port of CoreDNS' container, where doorstep listens as well
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 53)]
     pub target_port: u16,
+    /// Ask the cluster for the Service's ports, and for its selector
+    #[arg(long, conflicts_with_all = ["port_names", "target_port"])]
+    pub live: bool,
+    /// With --live: the kubeconfig [default: KUBECONFIG, else the one in the home directory]
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub kubeconfig: Option<PathBuf>,
+    /// With --live: the context in it [default: the current one]
+    #[arg(long, value_name = "NAME", requires = "live")]
+    pub context: Option<String>,
 }
 
 /// Flags of `doorstep render manifests`.
@@ -42,7 +53,7 @@ pub struct ManifestArgs {
     #[command(flatten)]
     pub service: ServiceArgs,
     /// Label by which the DNS Service selects CoreDNS' pods
-    #[arg(long, value_name = "KEY=VALUE", value_parser = selector, default_value = "k8s-app=kube-dns")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = selector, default_value = "k8s-app=kube-dns", conflicts_with = "live")]
     pub selector: Selector,
     /// The cluster's own zone
     #[arg(long, value_name = "NAME", value_parser = zone, default_value = "cluster.local")]
@@ -73,13 +84,29 @@ pub struct Selector {
     pub value: String,
 }
 
-fn label(text: &str) -> Result<String, String> {
+pub(super) fn label(text: &str) -> Result<String, String> {
     let edges = !text.starts_with('-') && !text.ends_with('-');
     let letters = text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
     if text.is_empty() || text.len() > LONGEST_LABEL || !edges || !letters {
         return Err(format!("not a name in Kubernetes: 1 to {LONGEST_LABEL} of a-z, 0-9 and inner hyphens"));
     }
     Ok(text.to_owned())
+}
+
+/// What a live Service selects by, as the flag would say it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn live_selector(key: &str, value: &str) -> Result<Selector, String> {
+    selector(&format!("{key}={value}"))
+}
+
+/// What a live Service calls its ports, as the flag would say it.
+///
+/// # Errors
+/// What is wrong with the names.
+pub fn live_port_names(udp: &str, tcp: &str) -> Result<PortNames, String> {
+    port_names(&format!("{udp},{tcp}"))
 }
 
 fn port_names(text: &str) -> Result<PortNames, String> {

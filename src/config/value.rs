@@ -204,14 +204,3 @@ pub(super) fn log_level(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
-
-/// A namespace: an RFC 1123 label, as Kubernetes wants it.
-pub(super) fn namespace(text: &str) -> Result<String, String> {
-    let plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit();
-    let octets = text.as_bytes();
-    let ends = octets.first().is_some_and(|octet| plain(*octet)) && octets.last().is_some_and(|octet| plain(*octet));
-    match ends && octets.len() <= 63 && octets.iter().all(|octet| plain(*octet) || *octet == b'-') {
-        true => Ok(text.to_owned()),
-        false => Err(format!("`{text}` is no namespace; at most 63 lower-case letters, digits and inner `-`")),
-    }
-}

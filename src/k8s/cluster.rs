@@ -93,12 +93,11 @@ impl Cluster {
     pub(super) async fn look(&self) -> Result<Look, CallError> {
         let state = read::state(timely(self.maps.get_opt(STATE)).await?.as_ref());
         let sets: Api<DaemonSet> = Api::namespaced(self.client.clone(), &self.config.namespace);
-        let services: Api<Service> = Api::namespaced(self.client.clone(), &self.config.namespace);
         let (policies, set, dns, upstream, cilium) = tokio::try_join!(
             self.list_policies(),
             timely(sets.get_opt(&self.config.daemon_set)),
-            timely(services.get_opt(&self.config.dns_service)),
-            timely(services.get_opt(UPSTREAM_SERVICE)),
+            self.service(&self.config.dns_service),
+            self.service(UPSTREAM_SERVICE),
             self.look_at_cilium(),
         )?;
         let people = read::people(timely(self.maps.get_opt(PEOPLE)).await?.as_ref());
@@ -125,6 +124,11 @@ impl Cluster {
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
         Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })
+    }
+
+    /// A Service of the namespace.
+    pub(super) async fn service(&self, name: &str) -> Result<Option<Service>, CallError> {
+        timely(Api::<Service>::namespaced(self.client.clone(), &self.config.namespace).get_opt(name)).await
     }
 
     /// What may not be read is not known; only an API server that does not answer is an error.

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Config;
 use super::cluster::{CallError, Cluster, Look};
-use crate::redirect::{Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, decide};
+use super::read;
+use crate::redirect::{DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, Texts, decide};
 
 /// A person at the cluster.
 pub struct Operator(Cluster);
@@ -67,6 +68,19 @@ impl Operator {
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
         let pods = Pods { installed: fleet.owner.is_some(), wanted: fleet.wanted, updated: fleet.updated, available: fleet.available };
         Ok(Sight { redirect: Report::new(&decision, &seen, &self.0.config.namespace), pods })
+    }
+
+    /// The DNS Service as it is, and the labels by which it selects pods.
+    ///
+    /// # Errors
+    /// It is not there, or the API server refuses or does not answer.
+    pub async fn dns_service(&self) -> Result<(DnsService, Texts), OperatorError> {
+        let Config { dns_service, namespace, .. } = &self.0.config;
+        let service = self.0.service(dns_service).await.map_err(call)?;
+        let seen = read::service(service.as_ref(), &[])
+            .map_err(|_| OperatorError::Call(format!("there is no Service {dns_service} in namespace {namespace}")))?;
+        let selector = service.and_then(|service| service.spec?.selector).unwrap_or_default();
+        Ok((seen.dns, selector))
     }
 
     /// Writes what people want. `on` ends a hold too.

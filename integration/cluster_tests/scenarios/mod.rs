@@ -5,6 +5,7 @@ mod answers;
 mod failures;
 mod gates;
 mod memory;
+mod operator;
 mod outage;
 mod placement;
 mod privileges;
@@ -26,6 +27,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_rollout_costs_no_query", failures::rolled_out),
     ("off_takes_the_policy_and_on_brings_it_back", switch::off_and_on),
     ("a_policy_deleted_by_hand_stays_gone_until_a_person_resumes", switch::deleted_by_hand),
+    ("an_operator_sees_and_switches_it_from_the_terminal", operator::at_the_terminal),
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_without_agent),

@@ -1,5 +1,6 @@
 //! `doorstep render`: prints YAML that `kubectl apply -f -` takes.
 
+mod live;
 mod manifests;
 
 use std::process::ExitCode;
@@ -8,9 +9,16 @@ use super::terminal::{complain, print};
 use crate::config::render::{RenderArgs, ServiceArgs};
 use crate::redirect::{DnsService, Protocol, desired};
 
-/// Prints the policy or the manifests. Exit code 0.
+/// Prints the policy or the manifests. Exit codes: 0, and 1 where the cluster was to be asked and does not say.
 pub fn run(args: &RenderArgs) -> ExitCode {
-    match render(args) {
+    let args = match live::asked(args) {
+        Ok(args) => args,
+        Err(error) => {
+            complain(format_args!("doorstep: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match render(&args) {
         Ok(yaml) => {
             print(format_args!("{}", yaml.trim_end()));
             ExitCode::SUCCESS

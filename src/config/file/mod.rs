@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::error::Mistake;
 use super::read::{Reader, Section};
+use super::render::label;
 use super::tree::{self, Node};
 use super::value;
 use crate::k8s::{CiliumConfig, CiliumVersion};
@@ -170,7 +171,9 @@ impl File {
     fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("redirect") else { return };
         let section = reader.section(node, "redirect", &["cilium_namespace", "cilium_version", "accept_cilium"]);
-        if let Some(namespace) = reader.optional(&section, "cilium_namespace", value::namespace) {
+        if let Some(namespace) =
+            reader.optional(&section, "cilium_namespace", |text| label(text).map_err(|error| format!("`{text}` is {error}")))
+        {
             self.cilium.namespace = namespace;
         }
         let version =
