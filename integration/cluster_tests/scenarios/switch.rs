@@ -1,6 +1,7 @@
 //! What people do with the redirect.
 
 use std::collections::BTreeSet;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ pub(super) fn off_and_on(cluster: &Cluster) {
     let outcomes = under_load(cluster, 20, |cluster| {
         cluster.switch("off");
         cluster.expect_no_policy();
+        // Cilium is given the time to notice.
+        sleep(Duration::from_secs(3));
         cluster.switch("on");
     });
     for (node, outcome) in NODES.iter().zip(&outcomes) {
