@@ -76,6 +76,7 @@ func fail(err error) {
 // followFrontends prints and applies the frontend table, now and whenever it has changed.
 func followFrontends(jobs job.Group, db *statedb.DB, frontends statedb.Table[*loadbalancer.Frontend]) {
 	out := json.NewEncoder(os.Stdout)
+	path := &datapath{}
 	jobs.Add(job.OneShot("follow-frontends", func(ctx context.Context, _ cell.Health) error {
 		for {
 			all, changed := frontends.AllWatch(db.ReadTxn())
@@ -87,7 +88,7 @@ func followFrontends(jobs job.Group, db *statedb.DB, frontends statedb.Table[*lo
 				return err
 			}
 			if *translate {
-				if err := program(rows); err != nil {
+				if err := path.program(rows); err != nil {
 					return err
 				}
 			}

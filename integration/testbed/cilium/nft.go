@@ -19,9 +19,15 @@ func newRow(header, cells []string) row {
 	return named
 }
 
-// program replaces this network namespace's redirects in one transaction.
-func program(rows []row) error {
+// datapath is what this network namespace does to packets.
+type datapath struct{ rules string }
+
+// program replaces the redirects in one transaction, where they are not what they were: Cilium's table changes more often than they do.
+func (d *datapath) program(rows []row) error {
 	rules := ruleset(rows)
+	if rules == d.rules {
+		return nil
+	}
 	nft := exec.Command("nft", "-f", "-")
 	// nft refuses to run where real and effective uid differ, as they do in this process.
 	nft.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{}}
@@ -29,6 +35,7 @@ func program(rows []row) error {
 	if output, err := nft.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w: %s\n%s", err, output, rules)
 	}
+	d.rules = rules
 	return nil
 }
 
@@ -47,12 +54,14 @@ func ruleset(rows []row) string {
 			writeRedirect(&redirects, match, backends)
 		}
 	}
-	rules := "table inet cilium {}\ndelete table inet cilium\ntable inet cilium {\n"
+	// The chains stay, only their rules are exchanged: a packet that comes while a chain leaves its hook is translated by nobody.
+	chains, filled := "", ""
 	for _, hook := range []string{"prerouting", "output"} {
-		rules += fmt.Sprintf("  chain drop-%s {\n    type filter hook %s priority -160;\n%s  }\n", hook, hook, &drops)
-		rules += fmt.Sprintf("  chain redirect-%s {\n    type nat hook %s priority -110;\n%s  }\n", hook, hook, &redirects)
+		chains += fmt.Sprintf("  chain drop-%s { type filter hook %s priority -160; }\n", hook, hook)
+		chains += fmt.Sprintf("  chain redirect-%s { type nat hook %s priority -110; }\n", hook, hook)
+		filled += fmt.Sprintf("  chain drop-%s {\n%s  }\n  chain redirect-%s {\n%s  }\n", hook, &drops, hook, &redirects)
 	}
-	return rules + "}\n"
+	return fmt.Sprintf("table inet cilium {\n%s}\nflush table inet cilium\ntable inet cilium {\n%s}\n", chains, filled)
 }
 
 // redirect says which packets a redirected frontend takes, and its backends; ok is false for a frontend that is not redirected.
