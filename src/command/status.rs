@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstyle::{AnsiColor, Style};
 
 use super::terminal::{complain, print};
+use crate::config::File;
 use crate::config::args::{ClusterArgs, Output, StatusArgs};
 use crate::k8s::{Access, Config, Operator, OperatorError, Sight};
 use crate::redirect::{CiliumConfig, PEOPLE, Standing};
@@ -44,7 +45,12 @@ pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator)
         .enable_all()
         .build()
         .map_err(|error| OperatorError::Access(format!("the operating system refuses: {error}")))?;
-    runtime.block_on(async { what(Operator::connect(config).await?).await })
+    runtime.block_on(async {
+        let operator = Operator::connect(config).await?;
+        // What the agents were told of Cilium decides what they do; a file that they refuse decides nothing.
+        let told = operator.configuration().await.and_then(|text| File::parse(&text).ok());
+        what(operator.knowing(told.unwrap_or_default().cilium)).await
+    })
 }
 
 /// Says what is wrong; exit code 1.

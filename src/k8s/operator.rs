@@ -8,7 +8,11 @@ use serde_json::json;
 use super::Config;
 use super::cluster::{CallError, Cluster, Look};
 use super::read;
-use crate::redirect::{DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, Texts, decide};
+use crate::redirect::{CiliumConfig, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, Texts, decide};
+
+/// The ConfigMap with the agents' configuration, and its key.
+const CONFIGURATION: &str = "doorstep";
+const CONFIGURATION_KEY: &str = "doorstep.yaml";
 
 /// A person at the cluster.
 pub struct Operator(Cluster);
@@ -56,6 +60,19 @@ impl Operator {
     /// No kubeconfig that can be read.
     pub async fn connect(config: Config) -> Result<Self, OperatorError> {
         Cluster::connect(config).await.map(Self).map_err(|error| OperatorError::Access(error.to_string()))
+    }
+
+    /// The agents' configuration file, as the ConfigMap of the manifests has it; `None` where it is kept elsewhere or may not be read.
+    pub async fn configuration(&self) -> Option<String> {
+        let map = self.0.maps.get_opt(CONFIGURATION).await.ok()??;
+        map.data?.remove(CONFIGURATION_KEY)
+    }
+
+    /// Judges Cilium as the agents do who were told this.
+    #[must_use]
+    pub fn knowing(mut self, cilium: CiliumConfig) -> Self {
+        self.0.config.cilium = cilium;
+        self
     }
 
     /// Asks the cluster, at `now` since the epoch.
