@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cluster, holds, throughout, within};
-
-const SOUND: &str = "quay.io/cilium/cilium:v1.19.5";
+use crate::harness::{CILIUM, Cluster, holds, throughout, within};
 
 /// By the image's tag alone: what agents know of it is what an operator sees.
 pub(super) fn harmful_cilium(cluster: &Cluster) {
@@ -18,7 +16,7 @@ pub(super) fn harmful_cilium(cluster: &Cluster) {
     cluster.expect_no_policy();
     cluster.resume("while-harmful");
     throughout(Duration::from_secs(15), "no policy while Cilium is harmful", || cluster.policy().map_or(Ok(()), Err));
-    cluster.set_cilium(SOUND);
+    cluster.set_cilium(CILIUM);
     cluster.system(&["rollout", "status", "daemonset/cilium", "--timeout", "60s"]);
     within(Duration::from_secs(150), "the policy comes back", || cluster.policy().map(drop).ok_or_else(|| cluster.why()));
     cluster.live();

@@ -44,10 +44,14 @@ func apiServer(arguments []string) error {
 	})
 }
 
-// setAPIServer kills it or starts it again; etcd, and with it all objects, stays.
+// setAPIServer kills it, or starts it where it does not run; etcd, and with it all objects, stays.
 func (c *cluster) setAPIServer(running bool) error {
-	if running {
+	switch {
+	case !running:
+		return c.kill("kube-apiserver")
+	case c.run("kube-apiserver"):
+		return nil
+	default:
 		return c.startAPIServer()
 	}
-	return c.kill("kube-apiserver")
 }

@@ -51,6 +51,18 @@ func (c *children) ended(pid int) (name string, ours bool) {
 	return name, ours
 }
 
+// run is true while a program of this name runs.
+func (c *children) run(name string) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, named := range c.names {
+		if named == name {
+			return true
+		}
+	}
+	return false
+}
+
 // kill ends all of this name; that they end is no news then.
 func (c *children) kill(name string) error {
 	c.mutex.Lock()
