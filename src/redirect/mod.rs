@@ -6,6 +6,7 @@
 mod cilium;
 mod decide;
 mod gates;
+pub mod network_policies;
 mod own;
 mod pace;
 mod policy;

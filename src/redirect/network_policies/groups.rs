@@ -1,0 +1,103 @@
+//! Pods that no policy can tell apart are one group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::policy::NetworkPolicy;
+use super::selector::{Labels, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT};
+
+/// Pods named for each group.
+const NAMED: usize = 5;
+
+/// A pod, as far as policies tell pods apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Pod<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its labels.
+    pub labels: &'a Labels,
+    /// Its namespace's labels.
+    pub namespace_labels: &'a Labels,
+    /// Its service account.
+    pub service_account: &'a str,
+}
+
+impl Pod<'_> {
+    /// All labels that policies may ask for, in one space of keys as Cilium has them.
+    pub fn joined(&self) -> Labels {
+        self.all().map(|(key, value)| (key, value.to_owned())).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (String, &str)> {
+        let own = self.labels.iter().map(|(key, value)| (key.clone(), value.as_str()));
+        let namespace = self.namespace_labels.iter().map(|(key, value)| (format!("{NAMESPACE_LABELS}{key}"), value.as_str()));
+        own.chain(namespace).chain([(NAMESPACE.to_owned(), self.namespace), (SERVICE_ACCOUNT.to_owned(), self.service_account)])
+    }
+}
+
+/// Pods that no policy can tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub(super) labels: Labels,
+    /// Some of them, as `namespace/name`.
+    pub(super) named: Vec<String>,
+    /// How many there are.
+    pub(super) count: usize,
+}
+
+/// The groups of a cluster. It grows with what policies ask for, not with the number of pods.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    keys: BTreeSet<String>,
+    groups: BTreeMap<Labels, Group>,
+}
+
+impl Groups {
+    /// No pods yet; these policies tell them apart.
+    pub fn new(policies: &[NetworkPolicy]) -> Self {
+        let mut keys = BTreeSet::from([NAMESPACE.to_owned()]);
+        for policy in policies {
+            policy.keys(&mut keys);
+        }
+        Self { keys, groups: BTreeMap::new() }
+    }
+
+    /// Adds a pod.
+    pub fn add(&mut self, pod: &Pod<'_>) {
+        let labels: Labels = pod.all().filter(|(key, _)| self.keys.contains(key)).map(|(key, value)| (key, value.to_owned())).collect();
+        let group = self.groups.entry(labels.clone()).or_insert_with(|| Group { labels, named: Vec::new(), count: 0 });
+        group.count += 1;
+        if group.named.len() < NAMED {
+            group.named.push(format!("{}/{}", pod.namespace, pod.name));
+        }
+    }
+
+    /// Where pods may not be read: for each rule the pods that have no label more than it asks for, in each of these namespaces (name and
+    /// labels) that it is about. Pods of several policies by several labels are not among them.
+    pub fn imagined(policies: &[NetworkPolicy], namespaces: &BTreeMap<String, Labels>) -> Self {
+        let mut groups = Self::new(policies);
+        for (namespace, namespace_labels) in namespaces {
+            for rule in policies.iter().flat_map(|policy| &policy.rules) {
+                let labels = rule.subject.example();
+                let pod = Pod { name: "*", namespace, labels: &labels, namespace_labels, service_account: "default" };
+                let joined = pod.joined();
+                if rule.is_about(&joined) && !groups.holds(&joined) {
+                    groups.add(&pod);
+                }
+            }
+        }
+        groups
+    }
+
+    /// All groups.
+    pub fn into_groups(self) -> Vec<Group> {
+        self.groups.into_values().collect()
+    }
+
+    fn holds(&self, joined: &Labels) -> bool {
+        let projected: Labels =
+            joined.iter().filter(|(key, _)| self.keys.contains(*key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.groups.contains_key(&projected)
+    }
+}

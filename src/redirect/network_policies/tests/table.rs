@@ -1,0 +1,114 @@
+//! Each file beside this one, and what is found.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{assess, assess_groups, documents, lines, namespaces, read};
+use crate::redirect::network_policies::{Groups, NetworkPolicy};
+
+const PLACE: &str = "src/redirect/network_policies/tests/policies";
+
+const TABLE: &[(&str, &[&str])] = &[
+    ("ccnp-agents-by-name", &["cut_off UDP+TCP by ciliumclusterwidenetworkpolicy allow-dns: monitoring/prometheus-0"]),
+    (
+        "ccnp-all-pods",
+        &[
+            "no_api_server TCP by ciliumclusterwidenetworkpolicy allow-dns",
+            "cut_off UDP+TCP by ciliumclusterwidenetworkpolicy allow-dns: app/web-1 app/web-2 app/batch-1 data/db-0 kube-system/doorstep-1",
+        ],
+    ),
+    (
+        "ccnp-but-system",
+        &["cut_off UDP+TCP by ciliumclusterwidenetworkpolicy allow-dns: app/web-1 app/web-2 app/batch-1 data/db-0 monitoring/prometheus-0"],
+    ),
+    ("ccnp-cure-without-default-deny", &[]),
+    ("ccnp-nodes", &[]),
+    ("ccnp-team", &["cut_off UDP+TCP by ciliumclusterwidenetworkpolicy allow-dns: data/db-0"]),
+    ("cnp-addresses", &[]),
+    ("cnp-any-source", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-both-labels", &[]),
+    ("cnp-cluster", &[]),
+    ("cnp-deny-agents", &["denied UDP+TCP by ciliumnetworkpolicy app/deny-others: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-deny-world", &[]),
+    ("cnp-empty-rule", &[]),
+    ("cnp-fewer-names", &["fewer_names UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-ingress-of-kube-dns", &["upstream_keeps_out UDP+TCP by ciliumnetworkpolicy kube-system/kube-dns-clients"]),
+    ("cnp-names", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-example: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-names-seen", &[]),
+    ("cnp-names-unseen", &["unseen UDP+TCP by ciliumnetworkpolicy app/allow-example: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-own-namespace", &[]),
+    ("cnp-pod-labels", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-pods-by-address-and-dns", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-pods: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-ports-alone", &[]),
+    ("cnp-service-by-label", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-service-by-name", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-several", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow: app/web-1 app/web-2"]),
+    ("cnp-world-and-dns", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-world: app/web-1 app/web-2 app/batch-1"]),
+    ("np-both-labels", &[]),
+    ("np-deny-all", &[]),
+    ("np-deny-all-beside-dns", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    (
+        "np-egress-of-kube-system",
+        &["no_upstream UDP+TCP by networkpolicy kube-system/deny-egress", "no_api_server TCP by networkpolicy kube-system/deny-egress"],
+    ),
+    ("np-everywhere-by-address", &["cut_off UDP+TCP by networkpolicy app/allow-all: app/web-1 app/web-2 app/batch-1"]),
+    ("np-expressions", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("np-ingress-of-all-at-53", &[]),
+    ("np-ingress-of-kube-dns-alone", &[]),
+    (
+        "np-ingress-of-kube-system",
+        &["kept_out UDP+TCP by networkpolicy kube-system/deny-ingress: app/web-1 app/web-2 app/batch-1 data/db-0 kube-system/doorstep-1"],
+    ),
+    ("np-known", &["cut_off acknowledged UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("np-namespace-and-port", &[]),
+    ("np-other-port", &[]),
+    ("np-own-namespace-only", &[]),
+    ("np-pod-labels", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("np-port-alone", &[]),
+    ("np-port-names", &[]),
+    ("np-port-range", &["cut_off UDP+TCP by networkpolicy app/allow-low-ports: app/web-1 app/web-2 app/batch-1"]),
+    ("np-service-address", &[]),
+    ("np-some-pods", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/batch-1"]),
+    ("np-tcp-for-agents-forgotten", &["cut_off TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("np-two-policies-of-one-pod", &[]),
+    ("np-udp-alone", &["cut_off UDP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+];
+
+fn policies(file: &str) -> Vec<NetworkPolicy> {
+    documents(&format!("{PLACE}/{file}.yaml")).iter().map(read).collect()
+}
+
+#[test]
+fn each_file_is_found_to_do_what_the_table_says() {
+    let wrong: Vec<String> = TABLE
+        .iter()
+        .filter_map(|(file, expected)| {
+            let found = lines(&assess(&policies(file), 53));
+            (found != *expected).then(|| format!("{file}:\n  expected {expected:?}\n  found    {found:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn without_pods_each_rule_stands_for_pods_of_its_own_labels() {
+    let imagined = |file: &str| {
+        let policies = policies(file);
+        let groups = Groups::imagined(&policies, &namespaces());
+        lines(&assess_groups(&policies, groups, 53))
+    };
+    assert_eq!(imagined("np-some-pods"), ["cut_off UDP+TCP by networkpolicy app/allow-dns: app/*"]);
+    assert_eq!(imagined("np-both-labels"), [""; 0]);
+    assert_eq!(imagined("np-two-policies-of-one-pod"), [""; 0]);
+    let cut_off = "cut_off UDP+TCP by ciliumclusterwidenetworkpolicy allow-dns: app/* data/* monitoring/*";
+    assert_eq!(imagined("ccnp-but-system"), [cut_off]);
+}
+
+#[test]
+fn no_file_is_forgotten_in_the_table() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(PLACE);
+    let files: BTreeSet<String> =
+        std::fs::read_dir(place).unwrap().map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(files, TABLE.iter().map(|(file, _)| (*file).to_owned()).collect());
+    assert!(files.len() >= 30);
+}
