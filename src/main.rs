@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Invocation::Check(args) => command::check::run(&args.file, args.output),
         Invocation::Demo(args) => command::demo::run(&args),
         Invocation::Render(args) => command::render::run(&args),
+        Invocation::Preflight(args) => command::preflight::run(&args),
         Invocation::Status(args) => command::status::run(&args),
         Invocation::Redirect(args) => command::redirect::run(&args),
     }

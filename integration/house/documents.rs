@@ -9,11 +9,12 @@ use crate::harness::{CoreDns, Doorstep, Stage, run};
 const FOREIGN: [&str; 4] = ["--release", "--cascade", "--ignore-not-found", "--type"];
 /// Flags every program has.
 const UNIVERSAL: [&str; 2] = ["--help", "--version"];
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["--help"],
     &["serve", "--help"],
     &["check", "--help"],
     &["demo", "--help"],
+    &["preflight", "--help"],
     &["status", "--help"],
     &["redirect", "--help"],
     &["render", "policy", "--help"],

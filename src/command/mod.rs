@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod preflight;
 pub mod redirect;
 pub mod render;
 pub mod serve;

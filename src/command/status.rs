@@ -32,6 +32,18 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 /// # Errors
 /// What the cluster says, or why it says nothing.
 pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>) -> Result<T, OperatorError> {
+    ask(args, CiliumConfig::default(), what)
+}
+
+/// The same, with what is said of Cilium.
+///
+/// # Errors
+/// What the cluster says, or why it says nothing.
+pub(super) fn ask<T>(
+    args: &ClusterArgs,
+    cilium: CiliumConfig,
+    what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>,
+) -> Result<T, OperatorError> {
     let config = Config {
         access: Access::Kubeconfig { path: args.kubeconfig.clone(), context: args.context.clone() },
         namespace: args.namespace.clone(),
@@ -39,7 +51,7 @@ pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator)
         dns_service: args.dns_service.clone(),
         pod_name: String::new(),
         asks: Vec::new(),
-        cilium: CiliumConfig::default(),
+        cilium,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::render::RenderArgs;
 use super::value;
+use crate::k8s::CiliumVersion;
 use crate::lifecycle::Drain;
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -44,6 +45,20 @@ Signals:
   SIGTERM, SIGINT  answer on for the time of --drain, then end; a second one ends at once
   SIGHUP           read the configuration file again";
 
+const PREFLIGHT: &str = "\
+Network policies are enforced after the redirect, against the pod that answers. A policy that lets pods reach kube-dns by its labels \
+alone takes DNS from them once it is redirected. Policies add up for each pod, so it is pods that are judged, before and after.
+
+It reads, with your own rights: network policies, CiliumNetworkPolicies, CiliumClusterwideNetworkPolicies, namespaces and pods of all \
+namespaces. What it may not read is told as unknown. It changes nothing.
+
+Who knows what a policy does to DNS, and wants it so, annotates it: doorstep.dev/acknowledged=true
+
+Exit codes:
+  0   nothing is in the way
+  1   something is, or may be; or the cluster does not answer
+  64  wrong usage";
+
 /// What was asked for on the command line.
 #[derive(Clone, Debug)]
 pub enum Invocation {
@@ -55,6 +70,8 @@ pub enum Invocation {
     Demo(DemoArgs),
     /// Print what is installed.
     Render(Box<RenderArgs>),
+    /// What would go wrong.
+    Preflight(PreflightArgs),
     /// What the cluster says.
     Status(StatusArgs),
     /// Switch the redirect, or see how it stands.
@@ -82,6 +99,9 @@ enum Command {
     /// Print YAML for kubectl apply -f -
     #[command(subcommand)]
     Render(Box<RenderArgs>),
+    /// What would go wrong if DNS were redirected now: gates and network policies, each with its cure
+    #[command(after_help = PREFLIGHT)]
+    Preflight(PreflightArgs),
     /// What the cluster says: switch, hold, policy, agents
     Status(StatusArgs),
     /// Switch the redirect of the whole cluster, or see how it stands
@@ -185,6 +205,20 @@ pub struct ClusterArgs {
     /// For people or for scripts
     #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     pub output: Output,
+}
+
+/// Flags of `doorstep preflight`.
+#[derive(Args, Clone, Debug)]
+pub struct PreflightArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The namespace of Cilium
+    #[arg(long, value_name = "NAME", default_value = "kube-system")]
+    pub cilium_namespace: String,
+    /// Cilium's version, where the image's tag does not tell
+    #[arg(long, value_name = "VERSION", value_parser = cilium_version)]
+    pub cilium_version: Option<CiliumVersion>,
 }
 
 /// Flags of `doorstep status`.
@@ -323,6 +357,7 @@ pub(super) fn parse_from(
         Some(Command::Check(args)) => Invocation::Check(args),
         Some(Command::Demo(args)) => Invocation::Demo(args),
         Some(Command::Render(args)) => Invocation::Render(args),
+        Some(Command::Preflight(args)) => Invocation::Preflight(args),
         Some(Command::Status(args)) => Invocation::Status(args),
         Some(Command::Redirect(args)) => Invocation::Redirect(args),
     })
@@ -334,6 +369,10 @@ fn workers(text: &str) -> Result<usize, String> {
 
 fn drain(text: &str) -> Result<Duration, String> {
     value::duration(text, Duration::ZERO, Drain::MOST)
+}
+
+fn cilium_version(text: &str) -> Result<CiliumVersion, String> {
+    CiliumVersion::parse(text).ok_or_else(|| "a version is three numbers, such as 1.19.5".to_owned())
 }
 
 fn cluster_domain(text: &str) -> Result<Name, String> {

@@ -208,7 +208,7 @@ fn manager() -> Option<String> {
     Some(FIELD_MANAGER.to_owned())
 }
 
-async fn timely<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
+pub(super) async fn timely<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
     Ok(timeout(PATIENCE, call).await.map_err(|_| CallError::Silent)??)
 }
 
@@ -216,7 +216,7 @@ pub(super) fn is_not_found(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.is_not_found())
 }
 
-fn is_forbidden(error: &Error) -> bool {
+pub(super) fn is_forbidden(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.is_forbidden())
 }
 

@@ -9,6 +9,7 @@ mod agent;
 mod cluster;
 mod events;
 mod operator;
+mod policies;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use crate::redirect::{CiliumConfig, Version as CiliumVersion};
 pub use account::{Account, Call};
 pub use agent::run;
 pub use operator::{Operator, OperatorError, Pods, Sight};
+pub use policies::PolicyReview;
 
 /// Which cluster, and what the objects in it are called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::Config;
 use super::cluster::{CallError, Cluster, Look};
+use super::policies::PolicyReview;
 use super::read;
-use crate::redirect::{CiliumConfig, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Switch, Texts, decide};
+use crate::redirect::{
+    CiliumConfig, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Shut, Switch, Texts, Unknown, decide, no_crd,
+};
 
 /// The ConfigMap with the agents' configuration, and its key.
 const CONFIGURATION: &str = "doorstep";
@@ -85,6 +88,25 @@ impl Operator {
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
         let pods = Pods { installed: fleet.owner.is_some(), wanted: fleet.wanted, updated: fleet.updated, available: fleet.available };
         Ok(Sight { redirect: Report::new(&decision, &seen, &self.0.config.namespace), pods })
+    }
+
+    /// Judges the cluster's network policies.
+    ///
+    /// # Errors
+    /// There is no DNS Service, or the API server does not answer. What it refuses is told in the review.
+    pub async fn review_policies(&self) -> Result<PolicyReview, OperatorError> {
+        self.0.review_policies().await.map_err(call)
+    }
+
+    /// The gates that are shut, those excepted that an install opens where there is none yet.
+    ///
+    /// # Errors
+    /// The API server refuses or does not answer.
+    pub async fn gates(&self) -> Result<Vec<Shut>, OperatorError> {
+        let look = self.0.look().await.map_err(call)?;
+        let crd = (look.seen.policies == Err(Unknown::Missing)).then(no_crd);
+        let opens = |shut: &Shut| look.fleet.owner.is_none() && matches!(shut.gate, "ports" | "upstream");
+        Ok(crd.into_iter().chain(look.around.shut.into_iter().filter(|shut| !opens(shut))).collect())
     }
 
     /// The DNS Service as it is, and the labels by which it selects pods.

@@ -171,7 +171,7 @@ fn rivals(service: &SeenService, policies: &[SeenPolicy]) -> Option<Shut> {
 }
 
 /// No CRD: the redirect is not there to be used.
-pub(super) fn no_crd() -> Shut {
+pub fn no_crd() -> Shut {
     Shut {
         gate: "crd",
         saw: "the API server knows no CiliumLocalRedirectPolicy".to_owned(),

@@ -187,8 +187,8 @@ fn help_teaches() {
 
 #[test]
 fn readme_and_help_name_the_same_flags() {
-    let commands =
-        ["", "check ", "demo ", "status ", "redirect ", "render policy ", "render manifests "].map(|command| format!("{command}--help"));
+    let commands = ["", "check ", "demo ", "preflight ", "status ", "redirect ", "render policy ", "render manifests "]
+        .map(|command| format!("{command}--help"));
     let help: String = commands.iter().map(|flags| parse(flags).unwrap_err().to_string()).collect();
     // Flags of cargo and kubectl in README.
     let of_others = ["--release", "--cascade", "--ignore-not-found", "--type"];

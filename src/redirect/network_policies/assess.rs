@@ -91,7 +91,7 @@ pub struct Finding {
 pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
     let of = |labels| About::new(cluster.policies, cluster.services, labels);
     let (agents, kube_dns) = (of(&cluster.agents.labels), of(&cluster.kube_dns.labels));
-    let mut found = Found { findings: BTreeMap::new(), cluster: *cluster };
+    let mut found = Found { findings: BTreeMap::new(), counted: BTreeSet::new(), cluster: *cluster };
     let upstream = |protocol| {
         let (out, into) = both(&agents, &cluster.agents.labels, &kube_dns, cluster.kube_dns, protocol);
         let out = shut(&out).map(|culprits| (Harm::NoUpstream, culprits));
@@ -99,7 +99,7 @@ pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
     };
     found.add_all(None, upstream);
     if agents.hides_api_server() {
-        found.add(None, (Harm::NoApiServer, plain(&agents.deny_egress())), &[Protocol::Tcp]);
+        found.add(None, (Harm::NoApiServer, plain(&agents.deny_egress())), Protocol::Tcp);
     }
     for group in cluster.groups {
         let client = of(&group.labels);
@@ -165,26 +165,20 @@ fn fewer(before: Option<&BTreeSet<&DnsRule>>, after: Option<&BTreeSet<&DnsRule>>
 /// Findings by what is wrong and by whom.
 struct Found<'a> {
     findings: BTreeMap<(bool, Harm, Vec<Reference>), Finding>,
+    counted: BTreeSet<(Harm, Vec<Reference>, &'a Labels)>,
     cluster: Cluster<'a>,
 }
 
 impl<'a> Found<'a> {
-    /// What is wrong over both protocols is said once.
-    fn add_all(&mut self, group: Option<&Group>, wrong: impl Fn(Protocol) -> Option<Wrong<'a>>) {
-        match (wrong(Protocol::Udp), wrong(Protocol::Tcp)) {
-            (Some(udp), Some(tcp)) if udp.0 == tcp.0 && references(&udp.1) == references(&tcp.1) => {
-                self.add(group, udp, &[Protocol::Udp, Protocol::Tcp]);
-            }
-            (udp, tcp) => {
-                for (wrong, protocol) in [(udp, Protocol::Udp), (tcp, Protocol::Tcp)] {
-                    let Some(wrong) = wrong else { continue };
-                    self.add(group, wrong, &[protocol]);
-                }
+    fn add_all(&mut self, group: Option<&'a Group>, wrong: impl Fn(Protocol) -> Option<Wrong<'a>>) {
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            if let Some(wrong) = wrong(protocol) {
+                self.add(group, wrong, protocol);
             }
         }
     }
 
-    fn add(&mut self, group: Option<&Group>, (harm, culprits): Wrong<'a>, protocols: &[Protocol]) {
+    fn add(&mut self, group: Option<&'a Group>, (harm, culprits): Wrong<'a>, protocol: Protocol) {
         let policies = references(&culprits);
         let key = (group.is_some(), harm, policies.clone());
         let cluster = &self.cluster;
@@ -197,11 +191,12 @@ impl<'a> Found<'a> {
             cures: cure::cures(harm, &culprits, cluster),
             acknowledged: !culprits.is_empty() && culprits.iter().all(|culprit| culprit.source.0.acknowledged),
         });
-        let new = protocols.iter().filter(|protocol| !finding.protocols.contains(protocol)).copied().collect::<Vec<_>>();
-        finding.protocols.extend(new);
+        if !finding.protocols.contains(&protocol) {
+            finding.protocols.push(protocol);
+        }
         let Some(group) = group else { return };
-        // A group may come twice, once for each protocol.
-        if group.named.first().is_none_or(|first| !finding.pods.contains(first)) {
+        // A group comes once for each protocol.
+        if self.counted.insert((harm, finding.policies.clone(), &group.labels)) {
             finding.count += group.count;
             finding.pods.extend(group.named.iter().take(NAMED.saturating_sub(finding.pods.len())).cloned());
         }

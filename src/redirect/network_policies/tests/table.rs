@@ -71,6 +71,17 @@ const TABLE: &[(&str, &[&str])] = &[
     ("np-some-pods", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/batch-1"]),
     ("np-tcp-for-agents-forgotten", &["cut_off TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
     ("np-two-policies-of-one-pod", &[]),
+    ("np-other-namespace", &[]),
+    ("np-other-namespace-for-agents", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-empty-rule-beside-dns", &["cut_off UDP+TCP by ciliumnetworkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
+    ("cnp-deny-kube-dns", &[]),
+    (
+        "cnp-two-harms",
+        &[
+            "cut_off UDP by ciliumnetworkpolicy app/two: app/web-1 app/web-2 app/batch-1",
+            "denied TCP by ciliumnetworkpolicy app/two: app/web-1 app/web-2 app/batch-1",
+        ],
+    ),
     ("np-udp-alone", &["cut_off UDP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
 ];
 
@@ -88,6 +99,12 @@ fn each_file_is_found_to_do_what_the_table_says() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pods_are_counted_once_though_both_protocols_are_shut() {
+    let found = assess(&policies("ccnp-but-system"), 53);
+    assert_eq!((found.len(), found[0].count, found[0].pods.len()), (1, 5, 5));
 }
 
 #[test]
