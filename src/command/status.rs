@@ -35,13 +35,13 @@ pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator)
     ask(args, CiliumConfig::default(), what)
 }
 
-/// The same, with what is said of Cilium.
+/// The same, with what is said of Cilium; where that is nothing, with what the agents' configuration says.
 ///
 /// # Errors
 /// What the cluster says, or why it says nothing.
 pub(super) fn ask<T>(
     args: &ClusterArgs,
-    cilium: CiliumConfig,
+    said: CiliumConfig,
     what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>,
 ) -> Result<T, OperatorError> {
     let config = Config {
@@ -51,7 +51,7 @@ pub(super) fn ask<T>(
         dns_service: args.dns_service.clone(),
         pod_name: String::new(),
         asks: Vec::new(),
-        cilium,
+        cilium: said.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,6 +59,9 @@ pub(super) fn ask<T>(
         .map_err(|error| OperatorError::Access(format!("the operating system refuses: {error}")))?;
     runtime.block_on(async {
         let operator = Operator::connect(config).await?;
+        if said != CiliumConfig::default() {
+            return what(operator).await;
+        }
         // What the agents were told of Cilium decides what they do; a file that they refuse decides nothing.
         let told = operator.configuration().await.and_then(|text| File::parse(&text).ok());
         what(operator.knowing(told.unwrap_or_default().cilium)).await
