@@ -95,7 +95,7 @@ pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
     let upstream = |protocol| {
         let (out, into) = both(&agents, &cluster.agents.labels, &kube_dns, cluster.kube_dns, protocol);
         let out = shut(&out).map(|culprits| (Harm::NoUpstream, culprits));
-        out.or_else(|| shut(&into).map(|culprits| (Harm::UpstreamKeepsOut, culprits)))
+        out.into_iter().chain(shut(&into).map(|culprits| (Harm::UpstreamKeepsOut, culprits))).collect()
     };
     found.add_all(None, upstream);
     if agents.hides_api_server() {
@@ -103,12 +103,12 @@ pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
     }
     for group in cluster.groups {
         let client = of(&group.labels);
-        let client_harm = |protocol| {
+        let client_harms = |protocol| {
             let before = both(&client, &group.labels, &kube_dns, cluster.kube_dns, protocol);
             let after = both(&client, &group.labels, &agents, cluster.agents, protocol);
-            harm(&client, &before, &after)
+            harms(&client, &before, &after)
         };
-        found.add_all(Some(group), client_harm);
+        found.add_all(Some(group), client_harms);
     }
     found.findings.into_values().collect()
 }
@@ -121,26 +121,26 @@ fn both<'a>(client: &About<'a>, labels: &Labels, server: &About<'a>, at: &Destin
 /// What is wrong, and by whom.
 type Wrong<'a> = (Harm, Vec<Allowed<'a>>);
 
-fn harm<'a>(client: &About<'a>, before: &(Way<'a>, Way<'a>), after: &(Way<'a>, Way<'a>)) -> Option<Wrong<'a>> {
+/// On the way out of the client, and on the way into the agents.
+fn harms<'a>(client: &About<'a>, before: &(Way<'a>, Way<'a>), after: &(Way<'a>, Way<'a>)) -> Vec<Wrong<'a>> {
     if !before.0.is_open() || !before.1.is_open() {
-        return None;
+        return Vec::new();
     }
-    let denied = [&after.0.denied, &after.1.denied].into_iter().find(|denied| !denied.is_empty());
-    if let Some(denied) = denied {
-        return Some((Harm::Denied, plain(denied)));
-    }
-    // Who lets pods ask kube-dns, and does not let them ask the agents as much.
-    let forgot = || before.0.allowed.iter().filter(|rule| !after.0.allowed.iter().any(|other| rule.is_same(other))).cloned().collect();
-    if !after.0.is_open() {
+    let denied = |way: &Way<'a>| (!way.denied.is_empty()).then(|| (Harm::Denied, plain(&way.denied)));
+    let into = denied(&after.1).or_else(|| shut(&after.1).map(|culprits| (Harm::KeptOut, culprits)));
+    denied(&after.0).or_else(|| out(client, &before.0, &after.0)).into_iter().chain(into).collect()
+}
+
+/// Who lets pods ask kube-dns, and does not let them ask the agents as much.
+fn out<'a>(client: &About<'a>, before: &Way<'a>, after: &Way<'a>) -> Option<Wrong<'a>> {
+    let forgot = || before.allowed.iter().filter(|rule| !after.allowed.iter().any(|other| rule.is_same(other))).cloned().collect();
+    if !after.is_open() {
         return Some((Harm::CutOff, forgot()));
     }
-    if let Some(culprits) = shut(&after.1) {
-        return Some((Harm::KeptOut, culprits));
+    if client.name_the_world() && before.is_seen() && !after.is_seen() {
+        return Some((Harm::Unseen, before.allowed.iter().filter(|rule| rule.seen).cloned().collect()));
     }
-    if client.name_the_world() && before.0.is_seen() && !after.0.is_seen() {
-        return Some((Harm::Unseen, before.0.allowed.iter().filter(|rule| rule.seen).cloned().collect()));
-    }
-    fewer(before.0.names().as_ref(), after.0.names().as_ref()).then(|| (Harm::FewerNames, forgot()))
+    fewer(before.names().as_ref(), after.names().as_ref()).then(|| (Harm::FewerNames, forgot()))
 }
 
 /// Who shuts a way: who denies it, else who denies all that is not allowed.
@@ -170,9 +170,9 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn add_all(&mut self, group: Option<&'a Group>, wrong: impl Fn(Protocol) -> Option<Wrong<'a>>) {
+    fn add_all(&mut self, group: Option<&'a Group>, wrong: impl Fn(Protocol) -> Vec<Wrong<'a>>) {
         for protocol in [Protocol::Udp, Protocol::Tcp] {
-            if let Some(wrong) = wrong(protocol) {
+            for wrong in wrong(protocol) {
                 self.add(group, wrong, protocol);
             }
         }

@@ -54,6 +54,7 @@ fn each_command_cures_what_it_is_printed_for() {
         "np-expressions",
         "np-some-pods",
         "np-ingress-of-kube-system",
+        "np-out-and-in",
         "cnp-pod-labels",
         "cnp-service-by-name",
         "cnp-names",

@@ -62,6 +62,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("np-known", &["cut_off acknowledged UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
     ("np-namespace-and-port", &[]),
     ("np-other-port", &[]),
+    (
+        "np-out-and-in",
+        &[
+            "cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1",
+            "kept_out UDP+TCP by networkpolicy kube-system/deny-ingress: app/web-1 app/web-2 app/batch-1 data/db-0 kube-system/doorstep-1",
+        ],
+    ),
     ("np-own-namespace-only", &[]),
     ("np-pod-labels", &["cut_off UDP+TCP by networkpolicy app/allow-dns: app/web-1 app/web-2 app/batch-1"]),
     ("np-port-alone", &[]),
