@@ -8,6 +8,7 @@ mod memory;
 mod operator;
 mod outage;
 mod placement;
+mod preflight;
 mod privileges;
 mod start;
 mod switch;
@@ -28,6 +29,8 @@ pub(crate) const ALL: &[Scenario] = &[
     ("off_takes_the_policy_and_on_brings_it_back", switch::off_and_on),
     ("a_policy_deleted_by_hand_stays_gone_until_a_person_resumes", switch::deleted_by_hand),
     ("an_operator_sees_and_switches_it_from_the_terminal", operator::at_the_terminal),
+    ("network_policies_that_would_cut_pods_off_are_found_and_cured_as_printed", preflight::found_and_cured),
+    ("an_api_server_takes_the_policies_that_the_analysis_is_tested_on", preflight::policies_are_real),
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_without_agent),

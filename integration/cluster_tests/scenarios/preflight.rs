@@ -1,0 +1,103 @@
+//! Network policies before the redirect: found, cured by the printed commands, and acknowledged.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Cluster, root};
+
+const PLACE: &str = "src/redirect/network_policies/tests/policies";
+
+/// What stands when preflight looks, and what it finds.
+const HARMS: [(&str, &[&str]); 7] = [
+    ("np-pod-labels", &["cut_off"]),
+    ("cnp-service-by-name", &["cut_off"]),
+    ("cnp-names-unseen", &["unseen"]),
+    ("cnp-fewer-names", &["fewer_names"]),
+    ("cnp-several", &["cut_off"]),
+    ("ccnp-but-system", &["cut_off"]),
+    ("np-out-and-in", &["cut_off", "kept_out"]),
+];
+
+const NAMESPACES: [&str; 3] = ["app", "data", "monitoring"];
+
+const PODS: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: { name: web-1, namespace: app, labels: { app: web } }
+spec: { containers: [{ name: web, image: \"nothing.invalid/web\" }] }
+";
+
+/// Each kind of harm, with the very commands that are printed.
+pub(super) fn found_and_cured(cluster: &Cluster) {
+    clear(cluster);
+    for namespace in NAMESPACES {
+        cluster.kubectl(&["create", "namespace", namespace]);
+    }
+    cluster.apply(PODS);
+    assert_eq!(preflight(cluster), ("pass".to_owned(), vec![]), "nothing but doorstep is there");
+    for (file, harms) in HARMS {
+        let path = path(file);
+        cluster.kubectl(&["apply", "--filename", &path]);
+        let (verdict, findings) = preflight(cluster);
+        let found: Vec<&str> = findings.iter().map(|finding| finding["harm"].as_str().unwrap()).collect();
+        assert_eq!((verdict.as_str(), found.as_slice()), ("red", harms), "{file}");
+        for cure in findings.iter().flat_map(|finding| finding["cures"].as_array().unwrap()) {
+            cluster.expect(as_printed(cluster, cure.as_str().unwrap()));
+        }
+        assert_eq!(preflight(cluster), ("pass".to_owned(), vec![]), "{file}");
+        cluster.kubectl(&["delete", "--filename", &path]);
+        cluster.system(&["delete", "--ignore-not-found", "networkpolicy", "doorstep-clients"]);
+    }
+    cluster.kubectl(&["apply", "--filename", &path("np-known")]);
+    let (verdict, findings) = preflight(cluster);
+    assert_eq!((verdict.as_str(), findings[0]["acknowledged"].as_bool()), ("pass", Some(true)));
+    clear(cluster);
+}
+
+/// Takes away all that stands here, or what a scenario that failed has left.
+fn clear(cluster: &Cluster) {
+    cluster.kubectl(&[&["delete", "--ignore-not-found", "namespace"], NAMESPACES.as_slice()].concat());
+    cluster.kubectl(&["delete", "--ignore-not-found", "ciliumclusterwidenetworkpolicies", "allow-dns"]);
+    cluster.system(&["delete", "--ignore-not-found", "networkpolicies", "deny-ingress", "allow-kube-dns", "doorstep-clients"]);
+}
+
+/// The analysis is tested on these files: they are policies that an API server takes, with no field it does not know.
+pub(super) fn policies_are_real(cluster: &Cluster) {
+    cluster.kubectl(&["delete", "--ignore-not-found", "namespace", "dry-run"]);
+    cluster.kubectl(&["create", "namespace", "dry-run"]);
+    for file in std::fs::read_dir(root().join(PLACE)).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        // Into a namespace that is there.
+        let text = ["app", "data"].iter().fold(text, |text, name| text.replace(&format!("namespace: {name}\n"), "namespace: dry-run\n"));
+        let path = cluster.file("dry-run.yaml");
+        std::fs::write(&path, text).unwrap();
+        cluster.kubectl(&["apply", "--dry-run=server", "--filename", path.to_str().unwrap()]);
+    }
+    cluster.kubectl(&["delete", "namespace", "dry-run"]);
+}
+
+/// The verdict and the findings. The exit code agrees with the verdict.
+fn preflight(cluster: &Cluster) -> (String, Vec<Value>) {
+    let mut command = cluster.command(["in", "node1", "env"]);
+    command.arg(format!("KUBECONFIG={}", cluster.file("admin.kubeconfig").display()));
+    let output = command.arg(env!("CARGO_BIN_EXE_doorstep")).args(["preflight", "--output", "json"]).output().unwrap();
+    let mut said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let verdict = said["verdict"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned();
+    assert_eq!(output.status.code(), Some(i32::from(verdict != "pass")), "{said}");
+    assert_eq!(said["gates"], Value::Array(vec![]));
+    let Value::Array(findings) = said["network_policies"]["findings"].take() else { panic!("{said}") };
+    (verdict, findings)
+}
+
+/// A cure as a person pastes it into a shell.
+fn as_printed(cluster: &Cluster, cure: &str) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("kubectl() {{ '{}' kubectl \"$@\"; }}\n{cure}", root().join("integration/cluster").display());
+    shell.args(["-e", "-c", &script]).env("BED_STATE", cluster.file(""));
+    shell
+}
+
+fn path(file: &str) -> String {
+    root().join(PLACE).join(format!("{file}.yaml")).to_str().unwrap().to_owned()
+}
