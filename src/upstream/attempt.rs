@@ -69,14 +69,7 @@ pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, 
         last: FailureClass::QueryTimeout.into(),
     };
     let outcome = timeout_at(deadline, course.walk(group, key, lane, deadline)).await;
-    outcome.unwrap_or_else(|_| {
-        // Slowness is no fault, but silence of the whole group is.
-        let now = Instant::now();
-        if group.shared.pulse.silent(now.into_std()) {
-            group.endpoints[course.current].fail(now);
-        }
-        Err(course.last)
-    })
+    outcome.unwrap_or_else(|_| Err(course.expire(group)))
 }
 
 impl Course {
@@ -93,6 +86,8 @@ impl Course {
             let silence = self.silence(shared, lane);
             let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt };
             self.current = index;
+            // So it is unless the attempt learns better.
+            self.last = FailureClass::QueryTimeout.into();
             let in_flight = endpoint.choose(now);
             let outcome = endpoint.ask(shared, &ask).await;
             drop(in_flight);
@@ -106,12 +101,25 @@ impl Course {
                 }
                 Err(lost) => lost,
             };
+            // The attempt's own timers end with the exchange: which of them rings first must not decide what it means.
+            if Instant::now() >= deadline {
+                return Err(self.expire(group));
+            }
             match self.judge(group, index, &ask, lost) {
                 Next::Stop => return Err(self.last),
                 Next::Again => {}
                 Next::Pause => sleep(shared.timing.redial).await,
             }
         }
+    }
+
+    /// Time is up. Slowness is no fault, but silence of the whole group is.
+    fn expire(&self, group: &Group) -> Failure {
+        let now = Instant::now();
+        if group.shared.pulse.silent(now.into_std()) {
+            group.endpoints[self.current].fail(now);
+        }
+        self.last
     }
 
     /// A question alone on its connection is slow by itself: it is given four times as long.

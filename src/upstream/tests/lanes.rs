@@ -48,6 +48,26 @@ async fn in_the_elastic_lane_a_slow_name_delays_nobody_and_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_never_answered_is_no_fault_of_a_server_that_answers_others() {
+    let server = tcp(Manner::Mixed).await;
+    let deaf = servers::udp(|_, question| if servers::is_slow(question) { vec![] } else { vec![servers::answer(question)] }).await;
+    for server_asked in [Server::Tcp(server.address), Server::Udp(deaf)] {
+        let rig = rig(&[server_asked]);
+        let others = async {
+            for _ in 0..6 {
+                assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+                sleep(MS(100)).await;
+            }
+        };
+        assert_eq!(tokio::join!(rig.ask("slow", Lane::Elastic), others).0, Err(FailureClass::QueryTimeout));
+        assert!(!rig.group.is_out(), "one dead name is no outage");
+        assert!(!rig.group.endpoints[0].standing().is_failing());
+        let attempts: u64 = rig.metrics.snapshot().attempts.iter().map(|(_, _, count)| count).sum();
+        assert_eq!(attempts, 7, "nothing is asked once the time is up");
+    }
+}
+
+#[tokio::test]
 async fn what_exceeds_the_connections_goes_over_udp() {
     let server = tcp(Manner::Serial).await;
     let socket = tokio::net::UdpSocket::bind(server.address).await.unwrap();

@@ -22,6 +22,8 @@ pub(super) enum Manner {
     Dribble,
     /// Accepts and reads, and never answers.
     Mute,
+    /// Never answers `slow…`, and everything else at once.
+    Mixed,
     /// Half an answer, then FIN.
     Half,
     /// First an unknown id, then the answer.
@@ -49,6 +51,10 @@ pub(super) fn answer(question: &[u8]) -> Vec<u8> {
     let mut message = question.to_vec();
     message[2] |= 0x80;
     message
+}
+
+pub(super) fn is_slow(question: &[u8]) -> bool {
+    question[13..].starts_with(b"slow")
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
@@ -85,10 +91,11 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
         let mut question = vec![0; usize::from(length)];
         reader.read_exact(&mut question).await.ok()?;
         asked.fetch_add(1, SeqCst);
-        let slow = question[13..].starts_with(b"slow");
+        let slow = is_slow(&question);
         let mut message = answer(&question);
         match manner {
             Manner::Mute => continue,
+            Manner::Mixed if slow => continue,
             Manner::Concurrent => {
                 let writer = writer.clone();
                 tokio::spawn(async move {
