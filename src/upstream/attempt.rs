@@ -38,8 +38,8 @@ struct Course {
     resent: bool,
     alone: bool,
     silences: u32,
-    /// Asked once more without OPT, because of FORMERR or NOTIMP.
-    without_opt: bool,
+    /// The server that said FORMERR or NOTIMP to OPT and is asked once more without: the others may take it.
+    without_opt: Option<usize>,
     /// Another server was asked because of an rcode.
     second_opinion: bool,
     /// The server being asked.
@@ -63,7 +63,7 @@ pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, 
         resent: false,
         alone: false,
         silences: 0,
-        without_opt: false,
+        without_opt: None,
         second_opinion: false,
         current: 0,
         last: FailureClass::QueryTimeout.into(),
@@ -79,12 +79,13 @@ impl Course {
             let now = Instant::now();
             let standings: Vec<Standing> = group.endpoints.iter().map(|endpoint| endpoint.standing()).collect();
             let dice = rand::random();
-            let chosen = choose(&standings, self.tried, dice, now.into_std()).or_else(|| choose(&standings, 0, dice, now.into_std()));
+            let choice = |tried| choose(&standings, tried, dice, now.into_std());
+            let chosen = self.without_opt.or_else(|| choice(self.tried)).or_else(|| choice(0));
             let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
             let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
             let endpoint = &group.endpoints[index];
             let silence = self.silence(shared, lane);
-            let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt };
+            let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt.is_some() };
             self.current = index;
             // So it is unless the attempt learns better.
             self.last = FailureClass::QueryTimeout.into();
@@ -94,7 +95,7 @@ impl Course {
             let lost = match outcome {
                 Ok(answer) => {
                     endpoint.succeed();
-                    if self.without_opt {
+                    if ask.without_opt {
                         endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
                     }
                     return Ok(answer);
@@ -143,6 +144,7 @@ impl Course {
                 self.silences += 1;
                 self.alone = head;
                 self.tried |= 1 << index;
+                self.without_opt = None;
                 self.last = FailureClass::QueryTimeout.into();
                 endpoint.fail(now);
                 group.shared.metrics.resent();
@@ -161,8 +163,8 @@ impl Course {
     fn judge_rcode(&mut self, group: &Group, index: usize, ask: &Ask<'_>, rcode: Rcode) -> Next {
         self.last = rcode.into();
         let complains = matches!(rcode, Rcode::FORM_ERR | Rcode::NOT_IMP);
-        if complains && !self.without_opt && group.endpoints[index].sends_opt(ask.key, Instant::now()) {
-            self.without_opt = true;
+        if complains && !ask.without_opt && group.endpoints[index].sends_opt(ask.key, Instant::now()) {
+            self.without_opt = Some(index);
             return self.retry(Next::Again);
         }
         // Another server may know better, once; else this is the answer.
@@ -170,13 +172,14 @@ impl Course {
         if !ask.others || std::mem::replace(&mut self.second_opinion, true) {
             return Next::Stop;
         }
-        self.without_opt = false;
+        self.without_opt = None;
         self.retry(Next::Again)
     }
 
     fn judge_failure(&mut self, group: &Group, index: usize, ask: &Ask<'_>, class: FailureClass) -> Next {
         self.last = class.into();
         self.tried |= 1 << index;
+        self.without_opt = None;
         if class.is_connectivity() {
             group.endpoints[index].fail(Instant::now());
         }

@@ -155,3 +155,15 @@ async fn formerr_to_opt_is_asked_again_without_and_remembered() {
     assert!(rig.group.exchange(&key, Lane::Elastic).await.is_ok());
     assert_eq!(server.asked.load(SeqCst), 3);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_opt_goes_on_being_sent_it_though_another_does_not() {
+    let (simple, able) = (tcp(Manner::NoOpt).await, tcp(Manner::Serial).await);
+    let key = Key { dnssec_ok: true, ..key("x") };
+    // Which one is asked first is drawn: often enough it is the one that complains.
+    for _ in 0..20 {
+        let rig = rig(&[Server::Tcp(simple.address), Server::Tcp(able.address)]);
+        assert!(rig.group.exchange(&key, Lane::Elastic).await.is_ok());
+        assert!(rig.group.endpoints[1].sends_opt(&key, Instant::now()));
+    }
+}
