@@ -133,7 +133,7 @@ impl Course {
         let endpoint = &group.endpoints[index];
         let now = Instant::now();
         match lost {
-            Lost::Closed if !self.resent => {
+            Lost::Closed | Lost::Reset if !self.resent => {
                 // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again, on a connection of its own.
                 self.resent = true;
                 self.alone = true;
@@ -155,6 +155,7 @@ impl Course {
                 self.judge_rcode(group, index, ask, rcode)
             }
             Lost::Closed => self.judge_failure(group, index, ask, FailureClass::ClosedMidAnswer),
+            Lost::Reset => self.judge_failure(group, index, ask, FailureClass::Reset),
             Lost::Truncated => self.judge_failure(group, index, ask, FailureClass::Malformed),
             Lost::Failed(class) => self.judge_failure(group, index, ask, class),
         }

@@ -19,7 +19,7 @@ pub enum FailureClass {
     Tls,
     /// Asked, and not answered in time.
     QueryTimeout,
-    /// ECONNRESET and the like while a query waited.
+    /// ECONNRESET and the like while a query waited, twice.
     Reset,
     /// The server closed while a query waited, twice, or in the middle of an answer.
     ClosedMidAnswer,
@@ -191,6 +191,8 @@ impl From<Rcode> for Failure {
 pub(super) enum Lost {
     /// The connection closed, or was never written to, before an answer octet came: send again (RFC 7766 §6.2.2).
     Closed,
+    /// The same by RST.
+    Reset,
     /// The connection was set aside by the silence rule. `head`: this query was its oldest.
     Silent {
         /// The oldest query is the likely culprit on a serial server.

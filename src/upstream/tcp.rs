@@ -52,8 +52,10 @@ pub(super) struct Task {
 enum End {
     /// Nobody needs it any more.
     Unneeded,
-    /// FIN or RST; `amid`: in the middle of an answer.
+    /// FIN; `amid`: in the middle of an answer.
     Closed { amid: bool },
+    /// RST.
+    Reset,
     /// The silence rule.
     Silent,
     /// Not answered within an exchange's deadline, on a stream that holds up all others.
@@ -258,8 +260,8 @@ impl Task {
 impl End {
     fn of_io(error: &io::Error) -> Self {
         match FailureClass::of_io(error, false) {
-            // The peer vanished: TCP_USER_TIMEOUT or keepalive found out.
-            FailureClass::Reset => End::Closed { amid: false },
+            FailureClass::Reset => End::Reset,
+            // Such as a peer that vanished: TCP_USER_TIMEOUT or keepalive found out.
             class => End::Failed(class),
         }
     }
@@ -272,6 +274,7 @@ impl End {
         match self {
             End::Closed { amid: true } if head => Lost::Failed(FailureClass::ClosedMidAnswer),
             End::Closed { .. } | End::Unneeded => Lost::Closed,
+            End::Reset => Lost::Reset,
             End::Silent => Lost::Silent { head },
             End::Stuck if head => Lost::Failed(FailureClass::QueryTimeout),
             End::Stuck => Lost::Closed,

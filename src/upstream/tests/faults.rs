@@ -66,6 +66,15 @@ async fn half_an_answer_is_named() {
 }
 
 #[tokio::test]
+async fn a_reset_is_named_once_it_has_come_twice() {
+    for lane in Lane::ALL {
+        let server = tcp(Manner::Reset).await;
+        assert_eq!(rig(&[Server::Tcp(server.address)]).ask("x", lane).await, Err(FailureClass::Reset));
+        assert!(server.asked.load(SeqCst) >= 2, "once is no failure (RFC 7766 §6.2.2)");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_dial_is_named_and_is_an_outage_until_the_first_success() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

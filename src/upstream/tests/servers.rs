@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 /// How a TCP server answers.
@@ -24,6 +26,8 @@ pub(super) enum Manner {
     Mute,
     /// Never answers `slow…`, and everything else at once.
     Mixed,
+    /// RST to every question.
+    Reset,
     /// Half an answer, then FIN.
     Half,
     /// First an unknown id, then the answer.
@@ -85,7 +89,7 @@ pub(super) fn tcp_on(listener: TcpListener, manner: Manner) -> TcpServer {
 
 async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option<()> {
     let (mut reader, writer) = stream.into_split();
-    let writer = Arc::new(tokio::sync::Mutex::new(writer));
+    let writer = Arc::new(Mutex::new(writer));
     for count in 1.. {
         let length = reader.read_u16().await.ok()?;
         let mut question = vec![0; usize::from(length)];
@@ -111,6 +115,7 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
                 }
                 continue;
             }
+            Manner::Reset => return reset(&reader, writer),
             Manner::Half => {
                 return writer.lock().await.write_all(&framed(&message)[..9]).await.ok();
             }
@@ -130,6 +135,13 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
             return None;
         }
     }
+    None
+}
+
+fn reset(reader: &OwnedReadHalf, writer: Arc<Mutex<OwnedWriteHalf>>) -> Option<()> {
+    socket2::SockRef::from(reader.as_ref()).set_linger(Some(Duration::ZERO)).ok()?;
+    // Dropped, it would send FIN first.
+    Arc::into_inner(writer)?.into_inner().forget();
     None
 }
 
