@@ -187,7 +187,7 @@ fn agents_may_do_what_is_listed_here_and_no_more() {
         "cilium.io ciliumlocalredirectpolicies  create",
         "cilium.io ciliumlocalredirectpolicies doorstep delete",
         "apps daemonsets doorstep get",
-        "events.k8s.io events  create",
+        "events.k8s.io events  create,patch",
     ];
     assert_eq!(rows("manifests/base/rbac.yaml", "doorstep"), expected);
     let expected = ["apps daemonsets cilium get", "configmaps cilium-config get"];
