@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::cure;
-use super::groups::Group;
+use super::groups::{Group, NAMED};
 use super::policy::{DnsRule, NetworkPolicy, Reference};
 use super::reach::{About, Allowed, Destination, Direction, Service, Source, Way};
 use super::selector::Labels;
 use crate::redirect::policy::Protocol;
-
-/// Pods named for each finding.
-const NAMED: usize = 5;
 
 /// What is judged.
 #[derive(Clone, Copy, Debug)]

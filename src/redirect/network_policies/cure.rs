@@ -13,7 +13,9 @@ pub(super) fn cures(harm: Harm, culprits: &[Allowed<'_>], cluster: &Cluster<'_>)
     match harm {
         Harm::CutOff | Harm::FewerNames | Harm::Unseen => culprits.iter().map(|culprit| patch(culprit, cluster.agents)).collect(),
         Harm::Denied => culprits.iter().map(|culprit| exclude(culprit, cluster.agents)).collect(),
-        Harm::KeptOut => vec![let_in(&labels(&[(SELECTOR_LABEL, SELECTOR_VALUE)]), "doorstep-clients", None, cluster.agents)],
+        Harm::KeptOut => {
+            vec![let_in(&Labels::from([(SELECTOR_LABEL.to_owned(), SELECTOR_VALUE.to_owned())]), "doorstep-clients", None, cluster.agents)]
+        }
         Harm::UpstreamKeepsOut => {
             let pods = cluster.services.first().map(|service| service.selector.clone()).unwrap_or_default();
             let from = json!({ "podSelector": { "matchLabels": { SELECTOR_LABEL: SELECTOR_VALUE } } });
@@ -81,10 +83,6 @@ fn let_in(pods: &Labels, name: &str, from: Option<Value>, server: &Destination) 
         "spec": { "podSelector": { "matchLabels": pods }, "policyTypes": ["Ingress"], "ingress": [rule] },
     });
     format!("echo {} | kubectl apply -f -", quoted(&policy))
-}
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn namespace(server: &Destination) -> &str {

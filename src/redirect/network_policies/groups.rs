@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::policy::NetworkPolicy;
 use super::selector::{Labels, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT};
 
-/// Pods named for each group.
-const NAMED: usize = 5;
+/// Pods named for each group, and for each finding.
+pub(super) const NAMED: usize = 5;
 
 /// A pod, as far as policies tell pods apart.
 #[derive(Clone, Copy, Debug)]
