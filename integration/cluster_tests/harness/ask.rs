@@ -104,6 +104,8 @@ struct Window {
     asked: u32,
     answered: BTreeMap<String, u32>,
     lost: BTreeMap<String, u32>,
+    /// Seconds until the last of the answers.
+    slowest: f64,
 }
 
 /// What became of the queries.
@@ -116,10 +118,11 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// What became of queries that were asked one outcome after the other.
     pub(crate) fn sum(outcomes: impl IntoIterator<Item = Self>) -> Self {
-        let all = Window { label: "all".to_owned(), asked: 0, answered: BTreeMap::new(), lost: BTreeMap::new() };
+        let all = Window { label: "all".to_owned(), asked: 0, answered: BTreeMap::new(), lost: BTreeMap::new(), slowest: 0.0 };
         outcomes.into_iter().fold(Self { windows: Vec::new(), all }, |mut sum, mut outcome| {
             sum.windows.append(&mut outcome.windows);
             sum.all.asked += outcome.all.asked;
+            sum.all.slowest = sum.all.slowest.max(outcome.all.slowest);
             for (total, counts) in [(&mut sum.all.answered, outcome.all.answered), (&mut sum.all.lost, outcome.all.lost)] {
                 counts.into_iter().for_each(|(who, count)| *total.entry(who).or_default() += count);
             }
@@ -155,16 +158,17 @@ impl Outcome {
         self.answered_by(prefix) == self.asked()
     }
 
-    /// A row of README's table.
+    /// For whoever runs the scenarios: asked, lost, longest gap, slowest answer, answers by agents, by CoreDNS.
     pub(crate) fn row(&self, case: &str, whose: &str) -> String {
         let by = |prefix| self.answered_by(prefix);
         let gap = self.longest_gap();
         format!(
-            "| {case} | {whose} | {} | {} | {}.{} s | {} | {} |",
+            "| {case} | {whose} | {} | {} | {}.{} s | {:.3} s | {} | {} |",
             self.asked(),
             self.lost(),
             gap / 10,
             gap % 10,
+            self.all.slowest,
             by("doorstep-"),
             by("coredns-")
         )

@@ -51,7 +51,7 @@ pub(super) fn under_load(cluster: &Cluster, seconds: u32, act: impl FnOnce(&Clus
     asking.map(crate::harness::Asking::outcome)
 }
 
-/// A row of README's table.
+/// What there is to tell of it.
 pub(super) fn note(cluster: &Cluster, case: &str, outcome: &Outcome, whose: &str) {
     cluster.note(&outcome.row(case, whose));
 }

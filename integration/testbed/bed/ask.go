@@ -31,6 +31,7 @@ type load struct {
 // outcome is what became of a query.
 type outcome struct {
 	asked time.Duration // since the start
+	took  time.Duration // until its answer, if one came
 	who   string        // who answered, if anyone did
 	lost  string        // why no answer came, otherwise
 }
@@ -42,6 +43,7 @@ type window struct {
 	Asked    int            `json:"asked"`
 	Answered map[string]int `json:"answered"`
 	Lost     map[string]int `json:"lost"`
+	Slowest  float64        `json:"slowest"` // seconds until the last of the answers
 }
 
 // ask prints a line for every window, and a last one for all; lost queries are an error.
@@ -54,7 +56,7 @@ func ask(arguments []string) error {
 	qtype := flags.String("type", "A", "qtype: A, AAAA, PTR, SRV or TXT")
 	flags.IntVar(&l.rate, "rate", 100, "queries per second")
 	flags.DurationVar(&l.duration, "for", 10*time.Second, "how long")
-	flags.DurationVar(&l.timeout, "timeout", 2*time.Second, "after which a query is lost")
+	flags.DurationVar(&l.timeout, "timeout", 5*time.Second, "after which a query is lost; a stub asks again after 5 s")
 	flags.DurationVar(&l.window, "window", 100*time.Millisecond, "what one line covers")
 	flags.BoolVar(&l.json, "json", false, "print JSON")
 	if err := flags.Parse(arguments); err != nil {
@@ -117,6 +119,7 @@ func (w *window) add(o outcome) {
 		w.Lost[o.lost]++
 	} else {
 		w.Answered[o.who]++
+		w.Slowest = max(w.Slowest, o.took.Seconds())
 	}
 }
 
@@ -134,7 +137,7 @@ func (l *load) print(out io.Writer, w *window) {
 	if label == "" {
 		label = fmt.Sprintf("%.1f s", w.Start)
 	}
-	fmt.Fprintf(out, "%8s  asked %4d  answered%s  lost%s\n", label, w.Asked, counts(w.Answered), counts(w.Lost))
+	fmt.Fprintf(out, "%8s  asked %4d  answered%s  lost%s  slowest %.1f ms\n", label, w.Asked, counts(w.Answered), counts(w.Lost), w.Slowest*1000)
 }
 
 func counts(counted map[string]int) string {
@@ -151,11 +154,12 @@ func counts(counted map[string]int) string {
 // one asks a single query.
 func (l *load) one(id uint16, asked time.Duration) outcome {
 	o := outcome{asked: asked}
+	begun := time.Now()
 	who, err := l.exchange(id)
 	var network net.Error
 	switch {
 	case err == nil:
-		o.who = who
+		o.who, o.took = who, time.Since(begun)
 	case errors.As(err, &network) && network.Timeout():
 		o.lost = "timeout"
 	case errors.Is(err, syscall.ECONNREFUSED):

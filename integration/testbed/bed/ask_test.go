@@ -38,7 +38,7 @@ func TestEveryQueryIsAccountedFor(t *testing.T) {
 	if err := l.run(&out); err == nil {
 		t.Error("losses must be an error")
 	}
-	if !strings.HasSuffix(out.String(), "all  asked   30  answered here=20  lost timeout=10\n") {
+	if !strings.Contains(out.String(), "all  asked   30  answered here=20  lost timeout=10  slowest ") {
 		t.Error(out.String())
 	}
 }
@@ -47,7 +47,7 @@ func TestARefusalIsToldFromSilence(t *testing.T) {
 	var out strings.Builder
 	l := &load{server: "127.0.0.1:1", transport: "tcp", name: "www.example.", qtype: 1, rate: 100,
 		duration: 50 * time.Millisecond, timeout: time.Second, window: 50 * time.Millisecond}
-	if err := l.run(&out); err == nil || !strings.HasSuffix(out.String(), "answered -  lost refused=5\n") {
+	if err := l.run(&out); err == nil || !strings.HasSuffix(out.String(), "answered -  lost refused=5  slowest 0.0 ms\n") {
 		t.Error(err, out.String())
 	}
 }
