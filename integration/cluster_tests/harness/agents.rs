@@ -1,11 +1,12 @@
 //! The agents' pods.
 
 use std::fs::{read, read_dir};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NODES};
 use super::within;
 
 /// An agent's pod that is not on its way out.
@@ -56,7 +57,7 @@ impl Cluster {
 
     /// A page of its admin address, as a node sees it.
     pub(crate) fn page(&self, agent: &Agent, page: &str) -> String {
-        self.http(&agent.address, 9253, page)
+        self.expect(self.fetch(&agent.address, 9253, page))
     }
 
     /// Where the redirect stands, as the agent sees it.
@@ -65,20 +66,15 @@ impl Cluster {
         page["redirect"]["standing"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The same, where it may not answer.
-    pub(crate) fn try_page(&self, agent: &Agent, page: &str) -> Result<(), ()> {
-        if agent.address.is_empty() {
-            return Err(());
-        }
-        let url = format!("http://{}:9253/{page}", agent.address);
-        let fetched = self.command(["in", "node1", "bed", "fetch", &url]).output().unwrap();
-        if fetched.status.success() { Ok(()) } else { Err(()) }
+    /// Whether its admin address answers.
+    pub(crate) fn runs(&self, agent: &Agent) -> bool {
+        !agent.address.is_empty() && self.fetch(&agent.address, 9253, "livez").output().unwrap().status.success()
     }
 
     /// Sends its process a signal, as the machine's administrator.
     pub(crate) fn signal(&self, agent: &Agent, signal: &str) {
         let pid = pid_of(&agent.name);
-        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
         assert!(sent.unwrap().success(), "kill -{signal} {pid}");
     }
 
@@ -86,15 +82,15 @@ impl Cluster {
     pub(crate) fn coredns_queries(&self, qtype: &str) -> u64 {
         let pods = self.list("pods", "k8s-app=kube-dns");
         let addresses = pods.iter().filter_map(|pod| pod["status"]["podIP"].as_str());
-        let pages = addresses.map(|address| self.http(address, 9153, "metrics")).collect::<String>();
+        let pages = addresses.map(|address| self.expect(self.fetch(address, 9153, "metrics"))).collect::<String>();
         let of_type = format!("type=\"{qtype}\"");
         let counts = pages.lines().filter(|line| line.starts_with("coredns_dns_requests_total{") && line.contains(&of_type));
         counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
     }
 
-    fn http(&self, address: &str, port: u16, page: &str) -> String {
+    fn fetch(&self, address: &str, port: u16, page: &str) -> Command {
         let url = format!("http://{address}:{port}/{page}");
-        self.expect(self.command(["in", "node1", "bed", "fetch", &url]))
+        self.command(["in", NODES[0], "bed", "fetch", &url])
     }
 }
 

@@ -37,6 +37,14 @@ impl Cluster {
         command
     }
 
+    /// doorstep's command line under the administrator's kubeconfig, on a node: from outside the API server is not to be reached.
+    pub(crate) fn doorstep(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(["in", NODES[0], "env"]);
+        command.arg(format!("KUBECONFIG={}", self.file("admin.kubeconfig").display()));
+        command.arg(env!("CARGO_BIN_EXE_doorstep")).args(arguments);
+        command
+    }
+
     /// The output of `kubectl`, which must succeed.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         self.try_kubectl(arguments).unwrap_or_else(|error| panic!("kubectl {}: {error}", arguments.join(" ")))

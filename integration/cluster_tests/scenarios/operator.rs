@@ -20,19 +20,11 @@ pub(super) fn at_the_terminal(cluster: &Cluster) {
         let (live, flags) = (doorstep(cluster, &["render", what, "--live"]), doorstep(cluster, &["render", what]));
         assert_eq!(live, flags, "kube-dns here is as kubeadm makes it");
     }
-    let wrong = command(cluster, &["render", "policy", "--live", "--service", "no-such"]).output().unwrap();
+    let wrong = cluster.doorstep(&["render", "policy", "--live", "--service", "no-such"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("there is no Service no-such in namespace kube-system"), "{wrong:?}");
 }
 
 fn doorstep(cluster: &Cluster, arguments: &[&str]) -> String {
-    cluster.expect(command(cluster, arguments))
-}
-
-/// From a node: the API server is not to be reached from outside.
-fn command(cluster: &Cluster, arguments: &[&str]) -> std::process::Command {
-    let mut command = cluster.command(["in", "node1", "env"]);
-    command.arg(format!("KUBECONFIG={}", cluster.file("admin.kubeconfig").display()));
-    command.arg(env!("CARGO_BIN_EXE_doorstep")).args(arguments);
-    command
+    cluster.expect(cluster.doorstep(arguments))
 }

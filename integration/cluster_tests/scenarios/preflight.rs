@@ -79,9 +79,7 @@ pub(super) fn policies_are_real(cluster: &Cluster) {
 
 /// The verdict and the findings. The exit code agrees with the verdict.
 fn preflight(cluster: &Cluster) -> (String, Vec<Value>) {
-    let mut command = cluster.command(["in", "node1", "env"]);
-    command.arg(format!("KUBECONFIG={}", cluster.file("admin.kubeconfig").display()));
-    let output = command.arg(env!("CARGO_BIN_EXE_doorstep")).args(["preflight", "--output", "json"]).output().unwrap();
+    let output = cluster.doorstep(&["preflight", "--output", "json"]).output().unwrap();
     let mut said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let verdict = said["verdict"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned();
     assert_eq!(output.status.code(), Some(i32::from(verdict != "pass")), "{said}");

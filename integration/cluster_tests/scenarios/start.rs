@@ -57,7 +57,7 @@ fn begin(cluster: &Cluster, lacks: Lacks) {
     }
     within(Duration::from_secs(40), "agents that run", || {
         let agents = cluster.agents();
-        let run = agents.iter().filter(|agent| cluster.try_page(agent, "livez").is_ok()).count();
+        let run = agents.iter().filter(|agent| cluster.runs(agent)).count();
         holds(run == NODES.len(), || format!("{agents:?}"))
     });
 }
