@@ -10,7 +10,6 @@
 mod harness;
 mod scenarios;
 
-use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::{Arc, LazyLock};
 
@@ -25,12 +24,7 @@ fn main() -> ExitCode {
     let trials = scenarios::ALL.iter().map(|(name, play)| {
         let cluster = Arc::clone(&cluster);
         Trial::test(*name, move || {
-            // Whole nodes share this machine with whatever else runs: what a moment without a processor lost, is not lost twice.
-            if catch_unwind(|| play(&cluster)).is_err() {
-                cluster.note(&format!("{name}: failed, and is played once more"));
-                cluster.restore();
-                play(&cluster);
-            }
+            play(&cluster);
             Ok(())
         })
     });

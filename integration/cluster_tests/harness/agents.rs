@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cluster::{Cluster, NODES};
+use super::install::OURS;
 use super::within;
 
 /// An agent's pod that is not on its way out.
@@ -38,7 +39,7 @@ impl Agent {
 impl Cluster {
     /// All that are not being deleted.
     pub(crate) fn agents(&self) -> Vec<Agent> {
-        let pods = self.list("pods", "app.kubernetes.io/name=doorstep");
+        let pods = self.list("pods", OURS);
         pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(Agent::of).collect()
     }
 

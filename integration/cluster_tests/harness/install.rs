@@ -8,27 +8,24 @@ use super::cluster::{Cluster, NODES, root};
 use super::{holds, within};
 
 const BASE: &str = "manifests/base";
-const OURS: &str = "app.kubernetes.io/name=doorstep";
+/// The label of all that the manifests bring.
+pub(crate) const OURS: &str = "app.kubernetes.io/name=doorstep";
 /// The Cilium that runs.
 pub(crate) const CILIUM: &str = "quay.io/cilium/cilium:v1.19.5";
 /// For agents to be ready, with their image on the nodes, and for what follows from that.
 const SOON: Duration = Duration::from_secs(40);
 
 impl Cluster {
-    /// Nothing of doorstep's, and nothing that a scenario changed and did not come to change back.
-    pub(crate) fn restore(&self) {
-        self.expect(self.command(["apiserver", "start"]));
-        self.uninstall();
-        self.system(&["delete", "clrp", "--all"]);
-        self.set_cilium(CILIUM);
-        within(SOON, "no agents", || holds(self.list("pods", OURS).is_empty(), || "they drain".to_owned()));
-    }
-
     /// `kubectl apply -k`, then waits until the redirect stands and each node has a ready agent of the newest template.
     pub(crate) fn install(&self) {
-        self.kubectl(&["apply", "--kustomize", root().join(BASE).to_str().unwrap()]);
+        self.apply_kustomization(BASE);
         self.switch("on");
         self.live();
+    }
+
+    /// Applies a folder of the repository.
+    pub(crate) fn apply_kustomization(&self, folder: &str) {
+        self.kubectl(&["apply", "--kustomize", root().join(folder).to_str().unwrap()]);
     }
 
     /// The objects of the base, but not those of this kind and name.
@@ -43,7 +40,7 @@ impl Cluster {
     /// Waits until the redirect stands and each node has one ready agent; installs doorstep first where a scenario is played alone.
     pub(crate) fn live(&self) -> String {
         if self.system(&["get", "daemonset", "doorstep", "--ignore-not-found", "--output", "name"]).is_empty() {
-            self.kubectl(&["apply", "--kustomize", root().join(BASE).to_str().unwrap()]);
+            self.apply_kustomization(BASE);
         }
         self.system(&["rollout", "status", "daemonset/doorstep", "--timeout", "60s"]);
         within(SOON, "one ready agent a node", || {

@@ -33,7 +33,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("an_api_server_takes_the_policies_that_the_analysis_is_tested_on", preflight::policies_are_real),
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
-    ("a_node_without_an_agent_is_served_by_coredns", placement::node_without_agent),
+    ("a_node_without_an_agent_is_served_by_coredns", placement::node_pool_by_node_pool),
     ("a_cilium_that_has_become_harmful_takes_the_policy_with_it", gates::harmful_cilium),
     ("a_second_policy_for_the_service_takes_ours_with_it", gates::rival),
     ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),

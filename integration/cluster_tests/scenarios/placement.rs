@@ -3,36 +3,34 @@
 use std::time::Duration;
 
 use super::failures::{note, under_load};
-use crate::harness::{Cluster, NODES, holds, within};
+use crate::harness::{Cluster, NODES, OURS, holds, within};
 
-/// A rollout node pool by node pool is one of these at a time.
-pub(super) fn node_without_agent(cluster: &Cluster) {
+/// The overlay for a rollout node pool by node pool, as it says it is used.
+pub(super) fn node_pool_by_node_pool(cluster: &Cluster) {
     let policy = cluster.live();
-    place(cluster, "node1");
-    within(Duration::from_secs(60), "one agent", || {
-        let agents = cluster.agents();
-        holds(agents.len() == 1 && agents[0].node == "node1" && agents[0].ready, || format!("{agents:?}"))
-    });
-    let [with, without] = under_load(cluster, 5, |_| ());
-    assert!(with.all_by("doorstep-"), "{with:?}");
-    assert!(without.all_by("coredns-"), "{without:?}");
-    assert_eq!(cluster.policy(), Some(policy), "one policy for all nodes, with and without agents");
+    let [first, second] = NODES;
+    cluster.kubectl(&["label", "nodes", first, second, "--overwrite", "doorstep.dev/node="]);
+    cluster.apply_kustomization("manifests/overlays/node-pool");
+    cluster.live();
 
-    let outcomes = under_load(cluster, 25, |cluster| {
-        cluster.system(&["patch", "daemonset", "doorstep", "--patch", r#"{"spec":{"template":{"spec":{"affinity":null}}}}"#]);
-        cluster.live();
+    let outcomes = under_load(cluster, 45, |cluster| {
+        cluster.kubectl(&["label", "nodes", second, "doorstep.dev/node-"]);
+        within(Duration::from_secs(40), "one agent, and the other's pod gone", || {
+            let pods = cluster.list("pods", OURS).len();
+            holds(pods == 1, || format!("{pods} pods"))
+        });
+        let [with, without] = under_load(cluster, 5, |_| ());
+        assert!(with.all_by("doorstep-"), "{with:?}");
+        assert!(without.all_by("coredns-"), "{without:?}");
+        cluster.kubectl(&["label", "nodes", second, "doorstep.dev/node="]);
+        cluster.ready_agent(second);
     });
     for (node, outcome) in NODES.iter().zip(&outcomes) {
-        note(cluster, "the next node pool gets its agents", outcome, node);
+        note(cluster, "a node pool loses its agents, and gets them again", outcome, node);
         assert_eq!(outcome.lost(), 0, "{node}: {outcome:?}");
     }
-    assert!(outcomes[1].answered_by("doorstep-") > 0, "{outcomes:?}");
-}
-
-/// Agents on this node only, by affinity.
-fn place(cluster: &Cluster, node: &str) {
-    let patch = format!(
-        r#"{{"spec":{{"template":{{"spec":{{"affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":{{"nodeSelectorTerms":[{{"matchExpressions":[{{"key":"kubernetes.io/hostname","operator":"In","values":["{node}"]}}]}}]}}}}}}}}}}}}}}"#
-    );
-    cluster.system(&["patch", "daemonset", "doorstep", "--patch", &patch]);
+    assert!(outcomes[0].all_by("doorstep-"), "{outcomes:?}");
+    assert!(outcomes[1].answered_by("doorstep-") > 0 && outcomes[1].answered_by("coredns-") > 0, "{outcomes:?}");
+    assert_eq!(cluster.policy(), Some(policy), "one policy for all nodes, with and without agents");
+    cluster.install();
 }

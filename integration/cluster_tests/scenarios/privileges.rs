@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::harness::{Cluster, NODES, calls};
+use crate::harness::{Cluster, NODES, OURS, calls};
 
 /// Group, resource, verb, and the name where the grant is bound to one.
 type Grant = (String, String, String, String);
@@ -34,7 +34,7 @@ pub(super) fn granted_and_used(cluster: &Cluster) {
 }
 
 fn granted(cluster: &Cluster) -> BTreeSet<Grant> {
-    let roles = [cluster.list("roles", "app.kubernetes.io/name=doorstep"), cluster.list("clusterroles", "app.kubernetes.io/name=doorstep")];
+    let roles = [cluster.list("roles", OURS), cluster.list("clusterroles", OURS)];
     let rules = roles.into_iter().flatten().flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default());
     rules.flat_map(|rule| grants(&rule)).collect()
 }
