@@ -65,7 +65,7 @@ struct Agent {
 
 impl Agent {
     async fn live(mut self) {
-        let mut changes = self.seen.subscribe();
+        let (mut changes, mut upstream) = (self.seen.subscribe(), self.account.upstream());
         let mut due = now() + FIRST_LOOK.mul_f64(rand::random());
         let mut expected: Option<Decision> = None;
         loop {
@@ -85,9 +85,12 @@ impl Agent {
                 pause if self.leaving.is_some() => pause.min(OWN_LOOK),
                 pause => pause,
             };
+            let is_blocked = matches!(decision, Decision::Rest(Rest::Blocked(_)));
             expected = Some(decision);
             tokio::select! {
                 changed = changes.changed() => changed.expect("the sender lives as long as the agent"),
+                // What a gate has waited for may be there.
+                Ok(()) = upstream.changed(), if is_blocked => due = due.min(now() + redirect::soon(self.around.agents, rand::random())),
                 () = sleep(pause) => {}
             }
         }

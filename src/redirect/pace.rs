@@ -25,13 +25,18 @@ pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {
     let agents = agents.max(1);
     match decision {
         Decision::Act(act) => {
-            let spread = (ACT_SPREAD * agents).clamp(ACT_WITHIN.0, ACT_WITHIN.1).mul_f64(dice);
+            let spread = soon(agents, dice);
             if matches!(act, Act::Write { because: Because::DeletedByHand, .. }) { HOLD_AFTER + spread } else { spread }
         }
         Decision::Rest(Rest::NotReady) => READINESS_LOOK,
         Decision::Rest(Rest::Live | Rest::Off | Rest::Held | Rest::Draining) => exponential(DUTY_LOOK * agents, dice),
         Decision::Rest(_) => exponential(WAITING_LOOK * agents, dice),
     }
+}
+
+/// After news that every agent hears at once: the time until the next fresh look.
+pub fn soon(agents: u32, dice: f64) -> Duration {
+    (ACT_SPREAD * agents.max(1)).clamp(ACT_WITHIN.0, ACT_WITHIN.1).mul_f64(dice)
 }
 
 /// The pause after `failures` calls in a row that failed.
@@ -91,6 +96,7 @@ mod tests {
         }
         assert!(wait(Rest::Blocked(Vec::new()), 100) < wait(Rest::Live, 100));
         assert_eq!(wait(Rest::NotReady, 5000), S(1), "this look asks nobody");
+        assert_eq!([soon(0, 0.5), soon(500, 0.5), soon(10_000, 0.5)], [S(1) / 2, S(5), S(30)], "news is looked at sooner than a gate");
     }
 
     #[test]
