@@ -72,7 +72,7 @@ func (p place) processes() (string, error) {
 
 // enter is the call of nsenter for some namespaces of the process.
 func enter(process string, namespaces ...string) []string {
-	names := map[string]string{"mnt": "--mount", "net": "--net", "uts": "--uts"}
+	names := map[string]string{"mnt": "--mount", "net": "--net", "pid": "--pid", "uts": "--uts"}
 	command := []string{"nsenter"}
 	for _, namespace := range namespaces {
 		command = append(command, names[namespace]+"="+filepath.Join(process, "ns", namespace))
@@ -127,9 +127,44 @@ func loadImages(archives []string) error {
 	if _, err := p.pid(); err != nil {
 		return err
 	}
-	nodes, err := filepath.Glob(p.file("node*/pid"))
-	for i := range nodes {
-		err = errors.Join(err, newNode(p, i+1, len(nodes)).importImages(archives))
+	nodes, err := p.nodes()
+	for _, n := range nodes {
+		err = errors.Join(err, n.importImages(archives))
 	}
 	return err
+}
+
+// nodes are those of the running cluster.
+func (p place) nodes() ([]*node, error) {
+	pids, err := filepath.Glob(p.file("node*/pid"))
+	nodes := make([]*node, len(pids))
+	for i := range nodes {
+		nodes[i] = newNode(p, i+1, len(pids))
+	}
+	return nodes, err
+}
+
+// node is the one of this name.
+func (p place) node(name string) (*node, error) {
+	nodes, err := p.nodes()
+	for _, n := range nodes {
+		if n.Name == name {
+			return n, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("no node %s", name), err)
+}
+
+// command is one that runs with these of the node's namespaces.
+func (n *node) command(namespaces []string, program ...string) (*exec.Cmd, error) {
+	root, err := n.processes()
+	if err != nil {
+		return nil, err
+	}
+	pid, err := os.ReadFile(n.path("pid"))
+	if err != nil {
+		return nil, err
+	}
+	entered := append(enter(filepath.Join(root, string(pid)), namespaces...), program...)
+	return exec.Command(entered[0], entered[1:]...), nil
 }

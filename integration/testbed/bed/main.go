@@ -24,6 +24,7 @@ func commands() map[string]command {
 		"kubectl":    {"ARGUMENT...", kubectl},
 		"in":         {"NODE|POD COMMAND...", in},
 		"apiserver":  {"stop|start", apiServer},
+		"cilium":     {"VERSION [NODE]", swapCilium},
 		"load-image": {"ARCHIVE...", loadImages},
 		"image":      {"NAME OUT.tar FILE [ARGUMENT...]", writeImage},
 		"pause":      {"", pause},

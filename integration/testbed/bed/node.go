@@ -49,6 +49,9 @@ func (c *cluster) startNode(number int) error {
 	if n.Cgroup, err = c.makeCgroup(n.Name); err != nil {
 		return err
 	}
+	if err := n.chooseCilium(n.program("cilium")); err != nil {
+		return err
+	}
 	for file, template := range map[string]string{
 		"containerd.toml": "containerd.toml", "cni/10-pods.conflist": "pods.conflist", "kubelet.yaml": "kubelet.yaml", "kube-proxy.yaml": "kube-proxy.yaml",
 	} {
@@ -208,11 +211,14 @@ func (n *node) run(c *children) error {
 
 // startCilium is also called when it has ended: its pod would be started again, and the redirects outlive it in the kernel.
 func (n *node) startCilium(c *children) error {
-	program := []string{n.program("cilium"), "--nft", "--k8s-kubeconfig-path", n.file("admin.kubeconfig")}
-	_, err := c.start("cilium", program, func(child *exec.Cmd) {
+	program := []string{n.path(ciliumProgram), "--nft", "--k8s-kubeconfig-path", n.file("admin.kubeconfig")}
+	child, err := c.start("cilium", program, func(child *exec.Cmd) {
 		child.Env = append(os.Environ(), "K8S_NODE_NAME="+n.Name)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(n.path(ciliumPid), []byte(strconv.Itoa(child.Process.Pid)), 0o600)
 }
 
 func (n *node) socket() string { return n.path("run/containerd.sock") }
