@@ -25,6 +25,8 @@ func commands() map[string]command {
 		"in":         {"NODE|POD COMMAND...", in},
 		"apiserver":  {"stop|start", apiServer},
 		"cilium":     {"VERSION [NODE]", swapCilium},
+		"break":      {"NODE", breakPath},
+		"mend":       {"NODE", mendPath},
 		"load-image": {"ARCHIVE...", loadImages},
 		"image":      {"NAME OUT.tar FILE [ARGUMENT...]", writeImage},
 		"pause":      {"", pause},

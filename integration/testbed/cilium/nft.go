@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// redirected is the mark of redirected flows, by which `bed break` finds them.
+const redirected = "0xd0"
+
 // row is a line of the frontend table, by column: Address, RedirectTo, Backends and others.
 type row map[string]string
 
@@ -108,6 +111,6 @@ func writeRedirect(rules *strings.Builder, match string, backends []netip.AddrPo
 		if rest := len(backends) - n; rest > 1 {
 			share = fmt.Sprintf("numgen random mod %d 0 ", rest)
 		}
-		fmt.Fprintf(rules, "    %s %sdnat %s to %s\n", match, share, family(backend), backend)
+		fmt.Fprintf(rules, "    %s %sct mark set %s dnat %s to %s\n", match, share, redirected, family(backend), backend)
 	}
 }

@@ -17,8 +17,8 @@ func TestARedirectedFrontendGoesToItsBackends(t *testing.T) {
 		{"Address": "10.96.0.10:53/UDP", "RedirectTo": "kube-system/doorstep:local-redirect", "Backends": "10.200.1.7:53/UDP (dns)"},
 		{"Address": "[fd00:96::a]:53/TCP", "RedirectTo": "kube-system/doorstep:local-redirect", "Backends": "[fd00:200:1::7]:53/TCP (dns-tcp)"},
 	})
-	count(t, rules, "ip daddr 10.96.0.10 udp dport 53 dnat ip to 10.200.1.7:53\n", 2)
-	count(t, rules, "ip6 daddr fd00:96::a tcp dport 53 dnat ip6 to [fd00:200:1::7]:53\n", 2)
+	count(t, rules, "ip daddr 10.96.0.10 udp dport 53 ct mark set 0xd0 dnat ip to 10.200.1.7:53\n", 2)
+	count(t, rules, "ip6 daddr fd00:96::a tcp dport 53 ct mark set 0xd0 dnat ip6 to [fd00:200:1::7]:53\n", 2)
 	count(t, rules, " drop\n", 0)
 }
 
@@ -36,7 +36,7 @@ func TestWhatIsNotRedirectedIsLeftAlone(t *testing.T) {
 func TestBackendsShareEvenly(t *testing.T) {
 	backends := "10.200.1.7:53/UDP, 10.200.1.8:53/UDP, 10.200.1.9:53/UDP"
 	rules := ruleset([]row{{"Address": "10.96.0.10:53/UDP", "RedirectTo": "x", "Backends": backends}})
-	count(t, rules, "numgen random mod 3 0 dnat ip to 10.200.1.7:53\n", 2)
-	count(t, rules, "numgen random mod 2 0 dnat ip to 10.200.1.8:53\n", 2)
-	count(t, rules, "dport 53 dnat ip to 10.200.1.9:53\n", 2)
+	count(t, rules, "numgen random mod 3 0 ct mark set 0xd0 dnat ip to 10.200.1.7:53\n", 2)
+	count(t, rules, "numgen random mod 2 0 ct mark set 0xd0 dnat ip to 10.200.1.8:53\n", 2)
+	count(t, rules, "dport 53 ct mark set 0xd0 dnat ip to 10.200.1.9:53\n", 2)
 }
