@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/cilium/hive/cell"
 	"github.com/cilium/hive/job"
@@ -73,11 +74,19 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// followFrontends prints and applies the frontend table, now and whenever it has changed.
+// followFrontends prints and applies the frontend table, once the cluster is read and whenever it has changed.
 func followFrontends(jobs job.Group, db *statedb.DB, frontends statedb.Table[*loadbalancer.Frontend]) {
 	out := json.NewEncoder(os.Stdout)
 	path := &datapath{}
 	jobs.Add(job.OneShot("follow-frontends", func(ctx context.Context, _ cell.Health) error {
+		// As Cilium does: until then the redirects of the one before stay as they are.
+		_, read := frontends.Initialized(db.ReadTxn())
+		select {
+		case <-read:
+		case <-time.After(time.Minute):
+		case <-ctx.Done():
+			return nil
+		}
 		for {
 			all, changed := frontends.AllWatch(db.ReadTxn())
 			var rows []row
