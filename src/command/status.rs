@@ -51,6 +51,7 @@ pub(super) fn ask<T>(
         dns_service: args.dns_service.clone(),
         pod_name: String::new(),
         asks: Vec::new(),
+        serves: None,
         cilium: said.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -9,7 +9,7 @@ use super::args::{Environment, Kubernetes, ServeArgs};
 use super::error::ConfigError;
 use super::file::{ADMIN, DEFAULT_GROUP, File, MOST_OCTETS};
 use super::{Config, Limits, Queries, value};
-use crate::k8s::CiliumConfig;
+use crate::k8s::{CiliumConfig, Families};
 use crate::lifecycle::Drain;
 use crate::telemetry::LogConfig;
 use crate::upstream::{GroupConfig, Server, Timing};
@@ -67,15 +67,16 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
     let cluster_domain = args.cluster_domain.clone().unwrap_or_else(|| file.cluster_domain());
     let upstream_service = args.upstream.is_empty() && !file.groups.iter().any(|group| group.name == DEFAULT_GROUP);
     let groups = groups(args, file.groups)?;
+    let addresses = first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment));
     let config = Config {
+        kubernetes: kubernetes(args, &groups, &addresses, file.cilium),
         listen: listen::Config {
-            addresses: first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment)),
+            addresses,
             workers: args.workers.or(file.workers).unwrap_or(environment.cores.clamp(1, MOST_DEFAULT_WORKERS)),
             tcp_connections: file.limits.tcp_connections,
             tcp_connections_per_client: file.limits.tcp_connections_per_client,
             tcp_idle: TCP_IDLE,
         },
-        kubernetes: kubernetes(args, &groups, file.cilium),
         admin: args.admin.or(file.admin).unwrap_or(ADMIN),
         cache: file.cache.unwrap_or_default(),
         limits: Limits { waiting: file.limits.waiting, upstream_connections: file.limits.upstream_connections },
@@ -144,7 +145,7 @@ fn identity(environment: &Environment) -> String {
 }
 
 /// Where there is a way to the API server, and nobody said no.
-fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], cilium: CiliumConfig) -> Option<k8s::Config> {
+fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], cilium: CiliumConfig) -> Option<k8s::Config> {
     let environment = &args.environment;
     let access = access(args)?;
     let servers = groups.first().into_iter().flat_map(|group| &group.servers);
@@ -155,8 +156,16 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], cilium: CiliumConfig) ->
         dns_service: args.dns_service.clone().unwrap_or_else(|| "kube-dns".to_owned()),
         pod_name: identity(environment),
         asks: servers.map(address).collect(),
+        serves: Some(families(environment, listen)),
         cilium,
     })
+}
+
+/// Addresses of the pod that are none are left to the API server to be right about.
+fn families(environment: &Environment, listen: &[SocketAddr]) -> Families {
+    let listen: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).collect();
+    let pod = environment.pod_ips.as_ref().map(|ips| ips.split(',').filter_map(|ip| ip.trim().parse().ok()).collect::<Vec<IpAddr>>());
+    Families::answered(&listen, pod.as_deref())
 }
 
 fn access(args: &ServeArgs) -> Option<k8s::Access> {

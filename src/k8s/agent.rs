@@ -101,7 +101,7 @@ impl Agent {
         self.own.ready = self.readiness.is_ready();
         self.leave(seen);
         let decision = decide(seen, &self.around, &self.own, wall_clock());
-        self.account.tell(Report::new(&decision, seen, &self.cluster.config.namespace));
+        self.account.tell(Report::new(&decision, seen, &self.around, &self.cluster.config.namespace));
         decision
     }
 
@@ -143,7 +143,7 @@ impl Agent {
                     }
                 }
                 _ => {
-                    self.events.looked(&decision, &report, self.around.owner.as_ref(), &self.account, now()).await;
+                    self.events.looked(&decision, &report, &self.around, &self.account, now()).await;
                     return;
                 }
             }
@@ -159,7 +159,7 @@ impl Agent {
                 self.around = around;
                 let decision = self.decide(&seen);
                 self.own.looked(&seen, &decision);
-                let report = Report::new(&decision, &seen, &self.cluster.config.namespace);
+                let report = Report::new(&decision, &seen, &self.around, &self.cluster.config.namespace);
                 self.seen.send_if_modified(|last| std::mem::replace(last, seen.clone()) != seen);
                 Some((decision, report))
             }

@@ -110,17 +110,20 @@ impl Cluster {
             upstream: upstream.as_ref(),
             container_ports: &fleet.ports,
             asks: &self.config.asks,
+            serves: self.config.serves,
             policies: policies.as_deref().unwrap_or_default(),
             cilium: cilium.as_ref(),
             said: &self.config.cilium,
         };
         let policy = || Some(desired(&dns.as_ref().ok()?.dns).owned_by(fleet.owner.as_ref()?));
+        let shut = redirect::shut(&view);
         let around = Surroundings {
             owner: fleet.owner.clone(),
             agents: fleet.wanted,
             settled: fleet.settled(),
             desired: policy(),
-            shut: redirect::shut(&view),
+            gates: redirect::judged(&view, policies.is_ok(), &shut),
+            shut,
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
         Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })

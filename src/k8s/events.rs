@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::account::{Account, Call};
 use super::cluster::Cluster;
-use crate::redirect::{self, Act, Because, Decision, Owner, Report, Rest};
+use crate::redirect::{self, Act, Because, Decision, Owner, Report, Rest, Surroundings};
 
 /// An Event is a courtesy: it holds nothing up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,12 +23,14 @@ pub(super) struct Events {
     namespace: String,
     /// What was last said to be in the way, and when.
     said: Option<(String, Instant)>,
+    has_looked: bool,
 }
 
 impl Events {
     pub(super) fn new(cluster: &Cluster) -> Self {
         let reporter = Reporter { controller: "doorstep".to_owned(), instance: Some(cluster.config.pod_name.clone()) };
-        Self { recorder: Recorder::new(cluster.client.clone(), reporter), namespace: cluster.config.namespace.clone(), said: None }
+        let recorder = Recorder::new(cluster.client.clone(), reporter);
+        Self { recorder, namespace: cluster.config.namespace.clone(), said: None, has_looked: false }
     }
 
     /// Tells of an act that was done.
@@ -37,17 +39,25 @@ impl Events {
         self.publish(owner, reason, kind, note, account).await;
     }
 
-    /// Tells what is in the way, when that is new or an hour old.
-    pub(super) async fn looked(&mut self, decision: &Decision, report: &Report, owner: Option<&Owner>, account: &Account, now: Instant) {
-        if !matches!(decision, Decision::Rest(Rest::Blocked(_) | Rest::OtherSpec)) {
-            self.said = None;
-            return;
-        }
+    /// Tells what is in the way, when that is new or an hour old, and this agent is one of the few that do.
+    pub(super) async fn looked(&mut self, decision: &Decision, report: &Report, around: &Surroundings, account: &Account, now: Instant) {
+        let first = !std::mem::replace(&mut self.has_looked, true);
+        let reason = match decision {
+            Decision::Rest(Rest::Blocked(_) | Rest::OtherSpec) => "RedirectBlocked",
+            Decision::Rest(Rest::Live) if !report.reasons.is_empty() => "GateShut",
+            _ => {
+                self.said = None;
+                return;
+            }
+        };
         let note = format!("{}. Cure: {}", report.reasons.join("; "), report.cures.join("; "));
         if self.said.as_ref().is_some_and(|(said, at)| *said == note && now < *at + REPEAT) {
             return;
         }
-        self.publish(owner, "RedirectBlocked", EventType::Warning, note.clone(), account).await;
+        if !redirect::tells(around.agents, first, rand::random()) {
+            return;
+        }
+        self.publish(around.owner.as_ref(), reason, EventType::Warning, note.clone(), account).await;
         self.said = Some((note, now));
     }
 

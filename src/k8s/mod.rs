@@ -18,7 +18,7 @@ mod watches;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use crate::redirect::{CiliumConfig, Version as CiliumVersion};
+pub use crate::redirect::{CiliumConfig, Families, Version as CiliumVersion};
 
 pub use account::{Account, Call};
 pub use agent::run;
@@ -40,6 +40,8 @@ pub struct Config {
     pub pod_name: String,
     /// Addresses that are asked by default.
     pub asks: Vec<IpAddr>,
+    /// Families that this process answers; `None`: it is no agent.
+    pub serves: Option<Families>,
     /// What operators say of Cilium.
     pub cilium: CiliumConfig,
 }

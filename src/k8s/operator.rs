@@ -87,7 +87,7 @@ impl Operator {
         // As an agent that is ready would decide.
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
         let pods = Pods { installed: fleet.owner.is_some(), wanted: fleet.wanted, updated: fleet.updated, available: fleet.available };
-        Ok(Sight { redirect: Report::new(&decision, &seen, &self.0.config.namespace), pods })
+        Ok(Sight { redirect: Report::new(&decision, &seen, &around, &self.0.config.namespace), pods })
     }
 
     /// Judges the cluster's network policies.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::gates::{self, SeenPolicy, Shut};
+use super::judged::Gate;
 use super::own::Own;
 use super::policy::{Owner, Policy};
 use super::state::{Emitted, Hold, PEOPLE, People, STATE, State, Switch, Unknown};
@@ -43,6 +44,8 @@ pub struct Surroundings {
     pub desired: Option<Policy>,
     /// Gates that are shut.
     pub shut: Vec<Shut>,
+    /// All gates, for people; empty before the first look.
+    pub gates: Vec<Gate>,
 }
 
 /// What to do.

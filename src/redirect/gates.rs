@@ -59,6 +59,27 @@ pub struct SeenService {
     pub addresses: Vec<IpAddr>,
 }
 
+/// Families of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+impl Families {
+    /// Those that a process answers which listens at `listen` in a pod with the addresses `pod`, where that is known.
+    pub fn answered(listen: &[IpAddr], pod: Option<&[IpAddr]>) -> Self {
+        let has = |family: fn(&IpAddr) -> bool| listen.iter().any(family) && pod.is_none_or(|pod| pod.iter().any(family));
+        Self { v4: has(IpAddr::is_ipv4), v6: has(IpAddr::is_ipv6) }
+    }
+
+    fn has(self, address: &IpAddr) -> bool {
+        if address.is_ipv4() { self.v4 } else { self.v6 }
+    }
+}
+
 /// What gates look at.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
@@ -72,6 +93,8 @@ pub struct View<'a> {
     pub container_ports: &'a [(String, u16, Protocol)],
     /// Addresses that this agent asks by default.
     pub asks: &'a [IpAddr],
+    /// Families that this agent answers; `None`: nobody looks from inside a pod.
+    pub serves: Option<Families>,
     /// The policies of the namespace.
     pub policies: &'a [SeenPolicy],
     /// Cilium.
@@ -86,6 +109,7 @@ pub fn shut(view: &View<'_>) -> Vec<Shut> {
     match view.service {
         Ok(service) => {
             shut.extend(ports(service, view.container_ports));
+            shut.extend(families(service, view.serves));
             shut.extend(upstream(service, view));
             shut.extend(rivals(service, view.policies));
         }
@@ -123,6 +147,22 @@ fn ports(service: &SeenService, container_ports: &[(String, u16, Protocol)]) -> 
         saw,
         matters: "a redirect whose port names or numbers no pod declares takes DNS from every client",
         cure: "render the manifests from the live Service, and apply them: doorstep render manifests".to_owned(),
+        grave: true,
+    })
+}
+
+/// Cilium up to 1.19 redirects every family of the Service, and finds nobody where the pod lacks one.
+fn families(service: &SeenService, serves: Option<Families>) -> Option<Shut> {
+    let serves = serves?;
+    let address = service.addresses.iter().find(|address| !serves.has(address))?;
+    let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    Some(Shut {
+        gate: "families",
+        saw: format!("Service {} has the {family} address {address}, this agent does not answer {family}", service.dns.name),
+        matters: "clients of a family that the Service has and the agent has not are redirected to nobody",
+        cure: format!(
+            "let the agents listen on {family}, in pods that have it (manifests/overlays/dual-stack); or give the Service one family"
+        ),
         grave: true,
     })
 }

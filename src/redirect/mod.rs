@@ -6,6 +6,7 @@
 mod cilium;
 mod decide;
 mod gates;
+mod judged;
 pub mod network_policies;
 mod own;
 mod pace;
@@ -17,9 +18,10 @@ mod tests;
 
 pub use cilium::{CiliumConfig, ENABLE_KEY, SeenCilium, Version};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
-pub use gates::{SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
+pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
+pub use judged::{GATES, Gate, Judged, RUNBOOK, judged};
 pub use own::Own;
-pub use pace::{Leaving, backoff, soon, until_look};
+pub use pace::{Leaving, backoff, soon, tells, until_look};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};
 pub use report::{Report, Standing, resume};
 pub use state::{Answer, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts, Unknown};

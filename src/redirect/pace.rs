@@ -15,6 +15,10 @@ const WAITING_LOOK: Duration = Duration::from_secs(10);
 /// Between two looks of the cluster's agents, all together, while all is as it should be. A Cilium that has become harmful is then seen
 /// within two minutes but for e⁻⁴, or 2 %.
 const DUTY_LOOK: Duration = Duration::from_secs(30);
+/// Agents of a cluster that tell what is in the way when all of them find it at once: none does once in 150 times.
+const TELLERS: f64 = 5.0;
+/// At least this part of the later looks tells: with those that wait, an Event in ten minutes.
+const TELLING: f64 = 1.0 / 60.0;
 /// Between two looks at our own readiness, while only that is missing.
 const READINESS_LOOK: Duration = Duration::from_secs(1);
 /// Bounds of the pause after a call that failed.
@@ -43,6 +47,12 @@ pub fn soon(agents: u32, dice: f64) -> Duration {
 pub fn backoff(failures: u32, dice: f64) -> Duration {
     let most = (BACKOFF.0 * 2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(BACKOFF.1);
     most.mul_f64(0.5 + dice / 2.0)
+}
+
+/// Whether this agent writes an Event of what it found: few of many do, all of a handful. `first`: its first look, which all may make at once.
+pub fn tells(agents: u32, first: bool, dice: f64) -> bool {
+    let few = TELLERS / f64::from(agents.max(1));
+    dice < if first { few } else { few.max(TELLING) }
 }
 
 /// Exponentially distributed with this mean: the looks of many agents then come like rain, not in waves.
@@ -107,6 +117,13 @@ mod tests {
         let write = |because| Decision::Act(Act::Write { state: super::super::State::default(), version: String::new(), because });
         assert_eq!(until_look(&write(Because::DeletedByHand), 3, 0.0), S(5));
         assert_eq!(until_look(&write(Because::Unwanted), 3, 0.0), S(0));
+    }
+
+    #[test]
+    fn few_of_many_agents_tell_and_all_of_a_handful() {
+        let tellers = |agents: u32, first| (0..agents).filter(|at| tells(agents, first, f64::from(*at) / f64::from(agents))).count();
+        assert_eq!([1, 2, 5, 10, 10_000].map(|agents| tellers(agents, true)), [1, 2, 5, 5, 5]);
+        assert_eq!(tellers(6000, false), 100, "one later look in sixty");
     }
 
     #[test]

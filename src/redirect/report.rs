@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::decide::{Act, Because, Decision, Observation, Rest};
+use super::decide::{Act, Because, Decision, Observation, Rest, Surroundings};
+use super::gates::Shut;
+use super::judged::Gate;
 use super::state::{Emitted, Hold, PEOPLE, RESUME_ANNOTATION};
 
 /// Where the redirect stands.
@@ -64,11 +66,13 @@ pub struct Report {
     pub reasons: Vec<String>,
     /// What to do about it.
     pub cures: Vec<String>,
+    /// Every gate with its verdict; empty before the first look.
+    pub gates: Vec<Gate>,
 }
 
 impl Report {
     /// What there is to say about a decision and what it was made on. `namespace`: where the objects are.
-    pub fn new(decision: &Decision, seen: &Observation, namespace: &str) -> Self {
+    pub fn new(decision: &Decision, seen: &Observation, around: &Surroundings, namespace: &str) -> Self {
         let state = seen.state.as_ref().ok().map(|recorded| &recorded.state);
         let ours = seen.policies.as_ref().ok().and_then(|policies| policies.iter().find(|policy| policy.is_ours()));
         let mut report = Self {
@@ -79,17 +83,17 @@ impl Report {
             hold: state.and_then(|state| state.hold.clone()),
             reasons: Vec::new(),
             cures: Vec::new(),
+            gates: around.gates.clone(),
         };
-        report.explain(decision, namespace);
+        report.explain(decision, around, namespace);
         report
     }
 
-    fn explain(&mut self, decision: &Decision, namespace: &str) {
+    fn explain(&mut self, decision: &Decision, around: &Surroundings, namespace: &str) {
         match decision {
-            Decision::Rest(Rest::Blocked(shut)) => {
-                self.reasons = shut.iter().map(|shut| format!("{}: {}; {}", shut.gate, shut.saw, shut.matters)).collect();
-                self.cures = shut.iter().map(|shut| shut.cure.clone()).collect();
-            }
+            Decision::Rest(Rest::Blocked(shut)) => self.shut(shut),
+            // What keeps from creating does not take a policy away, but it would not come back either.
+            Decision::Rest(Rest::Live) => self.shut(&around.shut),
             Decision::Rest(Rest::Still(reason)) => self.reasons = vec![reason.clone()],
             Decision::Rest(Rest::Held) => {
                 self.reasons = self.hold.iter().map(|hold| format!("held since {}: {}", hold.since, hold.reason)).collect();
@@ -104,6 +108,11 @@ impl Report {
             Decision::Rest(Rest::Going) => self.reasons = vec!["the policy is being deleted".to_owned()],
             Decision::Rest(_) | Decision::Act(_) => {}
         }
+    }
+
+    fn shut(&mut self, shut: &[Shut]) {
+        self.reasons = shut.iter().map(|shut| format!("{}: {}; {}", shut.gate, shut.saw, shut.matters)).collect();
+        self.cures = shut.iter().map(|shut| shut.cure.clone()).collect();
     }
 }
 

@@ -1,15 +1,17 @@
 //! The redirect's side: where it stands, and what was asked of the API server.
 
 use crate::k8s::{Account, Call};
-use crate::redirect::Standing;
+use crate::redirect::{GATES, Judged, Report, Standing};
 use crate::telemetry::{Metric, Value};
 
 /// What the agent's account says.
 pub(super) fn of_redirect(account: &Account) -> Vec<Metric> {
-    let standing = account.report().standing;
+    let report = account.report();
+    let standing = report.standing;
     let stands = Standing::ALL.map(|one| (one.label().to_owned(), Value::Gauge((one == standing).into())));
     let calls = |of: fn((u64, u64)) -> u64| Call::ALL.map(|call| (call.label().to_owned(), Value::Counter(of(account.calls(call)))));
     vec![
+        gates(&report),
         Metric::by("doorstep_redirect_standing", "1 where the redirect stands as this agent sees it", "standing", stands),
         Metric::by(
             "doorstep_redirect_calls",
@@ -19,4 +21,38 @@ pub(super) fn of_redirect(account: &Account) -> Vec<Metric> {
         ),
         Metric::by("doorstep_redirect_errors", "Calls to the API server that failed", "call", calls(|(_, failed)| failed)),
     ]
+}
+
+/// All rows are 0 until this agent has looked, and where there is no cluster.
+fn gates(report: &Report) -> Metric {
+    let verdict = |name| report.gates.iter().find(|gate| gate.name == name).map(|gate| gate.verdict);
+    let row = |name: &'static str, judged: Judged| {
+        let labels = vec![("gate", name.to_owned()), ("verdict", judged.label().to_owned())];
+        (labels, Value::Gauge((verdict(name) == Some(judged)).into()))
+    };
+    Metric {
+        name: "doorstep_redirect_gate",
+        help: "1 for each gate's verdict when this agent last looked",
+        rows: GATES.iter().flat_map(|name| Judged::ALL.map(|judged| row(name, judged))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redirect::Gate;
+
+    fn lit(report: &Report) -> Vec<String> {
+        let lit = gates(report).rows.into_iter().filter(|(_, value)| matches!(value, Value::Gauge(1)));
+        lit.map(|(labels, _)| format!("{} {}", labels[0].1, labels[1].1)).collect()
+    }
+
+    #[test]
+    fn a_gate_has_one_verdict_and_none_before_the_first_look() {
+        let mut report = Report::default();
+        assert_eq!((lit(&report).len(), gates(&report).rows.len()), (0, 3 * GATES.len()));
+        let gate = |name, verdict| Gate { name, verdict, saw: None, matters: None, cure: None };
+        report.gates = vec![gate("ports", Judged::Pass), gate("cilium", Judged::Unknown), gate("rival", Judged::Red)];
+        assert_eq!(lit(&report), ["cilium unknown", "ports pass", "rival red"]);
+    }
 }

@@ -19,6 +19,7 @@ fn environment() -> Environment {
         host_name: Some("node-1".to_owned()),
         upstream_host: Some("10.96.0.20".to_owned()),
         upstream_port: Some("53".to_owned()),
+        pod_ips: None,
         ipv6: true,
         cores: 8,
     }

@@ -5,7 +5,7 @@ use super::{args, join};
 use crate::cache::Profile;
 use crate::config::args::Environment;
 use crate::config::{File, FileLimits};
-use crate::k8s::{CiliumConfig, CiliumVersion};
+use crate::k8s::{CiliumConfig, CiliumVersion, Families};
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -133,6 +133,20 @@ fn the_hash_names_the_content() {
     assert_eq!(of("log: {}"), of("log: {}"));
     assert_ne!(of("log: {}"), of("log: {} "));
     assert_eq!(of("").len(), 16);
+}
+
+#[test]
+fn a_family_is_answered_that_is_listened_to_and_that_the_pod_has() {
+    let mut args = args();
+    args.environment.service_account = true;
+    let serves = |args: &crate::config::args::ServeArgs| join(args, "").unwrap().kubernetes.unwrap().serves.unwrap();
+    assert_eq!(serves(&args), Families { v4: true, v6: true }, "nothing is known of the pod");
+    args.environment.pod_ips = Some("10.0.0.7".to_owned());
+    assert_eq!(serves(&args), Families { v4: true, v6: false });
+    args.environment.pod_ips = Some("10.0.0.7, fd00::7".to_owned());
+    assert_eq!(serves(&args), Families { v4: true, v6: true });
+    args.listen = vec!["[::]:53".parse().unwrap()];
+    assert_eq!(serves(&args), Families { v4: false, v6: true });
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn cluster(answer: fn(&str, &str) -> (u16, Value)) -> (Cluster, Heard) {
         dns_service: "kube-dns".to_owned(),
         pod_name: "doorstep-1".to_owned(),
         asks: Vec::new(),
+        serves: None,
         cilium: CiliumConfig::default(),
     };
     (Cluster::with(Client::new(service, "kube-system"), config), heard)

@@ -24,6 +24,7 @@ fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static)
         dns_service: "kube-dns".to_owned(),
         pod_name: String::new(),
         asks: Vec::new(),
+        serves: None,
         cilium: CiliumConfig::default(),
     };
     Cluster::with(Client::new(service, "kube-system"), config)

@@ -1,3 +1,4 @@
+mod gates;
 mod model;
 mod table;
 mod world;

@@ -48,7 +48,7 @@ fn case(state: State, policies: Vec<SeenPolicy>) -> Case {
     let recorded = Versioned { state, version: "7".to_owned() };
     Case {
         seen: Observation { people: Ok(people(Some("on"), None)), state: Ok(recorded), policies: Ok(policies) },
-        around: Surroundings { owner: Some(owner("ds-1")), agents: 3, settled: true, desired: Some(policy()), shut: Vec::new() },
+        around: Surroundings { owner: Some(owner("ds-1")), agents: 3, settled: true, desired: Some(policy()), ..Surroundings::default() },
         own: Own { ready: true, ..Own::default() },
     }
 }

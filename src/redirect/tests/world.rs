@@ -216,6 +216,6 @@ fn around(store: &Store) -> Surroundings {
         agents: 5,
         settled: true,
         desired: Some(store.desired()),
-        shut: Vec::new(),
+        ..Surroundings::default()
     }
 }

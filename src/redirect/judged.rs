@@ -1,0 +1,90 @@
+//! Every gate with its verdict, for `/status`, metrics and people: those that are shut, those that pass, and those of which nothing is known.
+
+use serde::Serialize;
+
+use super::gates::{Shut, View, no_crd};
+use super::state::Unknown;
+
+/// All gates, in the order in which they are told. Each has a paragraph of its name in `manifests/README.md`.
+pub const GATES: [&str; 9] =
+    ["crd", "local_redirect_policies", "cilium", "cilium_rollout", "service", "ports", "families", "upstream", "rival"];
+
+/// Where the gates' paragraphs are.
+pub const RUNBOOK: &str = "manifests/README.md";
+
+/// What there is to say of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// As it should be.
+    Pass,
+    /// Not as it should be.
+    Red,
+    /// What it asks was not read, or does not tell.
+    Unknown,
+}
+
+impl Judged {
+    /// All of them, for the metrics page.
+    pub const ALL: [Self; 3] = [Self::Pass, Self::Red, Self::Unknown];
+
+    /// Its name as labels and `/status` have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Red => "red",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A gate and its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gate {
+    /// One of [`GATES`].
+    pub name: &'static str,
+    /// The verdict.
+    pub verdict: Judged,
+    /// What was seen, where that keeps a policy from being created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saw: Option<String>,
+    /// Why that matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matters: Option<&'static str>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+/// All gates, judged by what was seen and by which of them that shuts. `has_crd`: whether the API server knows the policies.
+pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<Gate> {
+    let crd = (!has_crd).then(no_crd);
+    let judge = |name| {
+        let found = shut.iter().chain(&crd).find(|shut| shut.gate == name);
+        Gate {
+            name,
+            verdict: match found {
+                _ if is_unknown(name, view, found) => Judged::Unknown,
+                Some(_) => Judged::Red,
+                None => Judged::Pass,
+            },
+            saw: found.map(|shut| shut.saw.clone()),
+            matters: found.map(|shut| shut.matters),
+            cure: found.map(|shut| shut.cure.clone()),
+        }
+    };
+    GATES.map(judge).into()
+}
+
+fn is_unknown(name: &str, view: &View<'_>, found: Option<&Shut>) -> bool {
+    let is_read = |service: Result<_, &Unknown>| matches!(service, Ok(_) | Err(Unknown::Missing));
+    match name {
+        "cilium" => found.is_some_and(|shut| !shut.grave),
+        "local_redirect_policies" | "cilium_rollout" => view.cilium.is_err(),
+        "service" => !is_read(view.service),
+        "families" => view.service.is_err() || view.serves.is_none(),
+        "upstream" => view.service.is_err() || !is_read(view.upstream),
+        "ports" | "rival" => view.service.is_err(),
+        _ => false,
+    }
+}
