@@ -124,6 +124,7 @@ impl Cluster {
             desired: policy(),
             gates: redirect::judged(&view, policies.is_ok(), &shut),
             shut,
+            on_red: self.config.cilium.on_red,
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
         Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })

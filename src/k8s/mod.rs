@@ -18,7 +18,7 @@ mod watches;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use crate::redirect::{CiliumConfig, Families, Version as CiliumVersion};
+pub use crate::redirect::{CiliumConfig, Families, OnRed, Version as CiliumVersion};
 
 pub use account::{Account, Call};
 pub use agent::run;

@@ -6,7 +6,17 @@ use super::state::Unknown;
 /// The key of Cilium's ConfigMap that switches local redirect policies on.
 pub const ENABLE_KEY: &str = "enable-local-redirect-policy";
 
-/// What operators say of their Cilium.
+/// What is done about a gate that turns red behind a standing policy, and makes it harmful.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRed {
+    /// A hold: the policy goes, until a person resumes.
+    #[default]
+    Hold,
+    /// It is told, and the policy stays.
+    Alarm,
+}
+
+/// What operators say of their Cilium, and of a gate that turns red.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiliumConfig {
     /// Where the DaemonSet `cilium` and the ConfigMap `cilium-config` are.
@@ -15,11 +25,13 @@ pub struct CiliumConfig {
     pub version: Option<Version>,
     /// A version whose faults are known and accepted.
     pub accept: Option<Version>,
+    /// What is done behind a standing policy.
+    pub on_red: OnRed,
 }
 
 impl Default for CiliumConfig {
     fn default() -> Self {
-        Self { namespace: "kube-system".to_owned(), version: None, accept: None }
+        Self { namespace: "kube-system".to_owned(), version: None, accept: None, on_red: OnRed::Hold }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::cilium::OnRed;
 use super::gates::{self, SeenPolicy, Shut};
 use super::judged::Gate;
 use super::own::Own;
@@ -44,6 +45,8 @@ pub struct Surroundings {
     pub desired: Option<Policy>,
     /// Gates that are shut.
     pub shut: Vec<Shut>,
+    /// What is done where one of them shuts behind a policy.
+    pub on_red: OnRed,
     /// All gates, for people; empty before the first look.
     pub gates: Vec<Gate>,
 }
@@ -231,7 +234,9 @@ impl Row<'_> {
 
     /// What was sound when the policy was created may be so no more.
     fn standing(&self, now: Duration) -> Decision {
-        let Some(shut) = self.around.shut.iter().find(|shut| shut.grave) else { return Decision::Rest(Rest::Live) };
+        let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) else {
+            return Decision::Rest(Rest::Live);
+        };
         let hold = Hold::new(&format!("{}: {}; {}. {}", shut.gate, shut.saw, shut.matters, shut.cure), now, self.people);
         // What is emitted stays, so that the next step deletes it as it deletes for any hold.
         self.write(State { hold: Some(hold), ..self.recorded.state.clone() }, Because::Harmful)

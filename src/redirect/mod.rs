@@ -16,7 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use cilium::{CiliumConfig, ENABLE_KEY, SeenCilium, Version};
+pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
 pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
 pub use judged::{GATES, Gate, Judged, RUNBOOK, judged};

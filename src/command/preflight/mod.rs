@@ -14,7 +14,7 @@ use crate::redirect::Shut;
 
 /// Asks the cluster. Exit codes: 0 nothing is in the way; 1 something is, or may be, or the cluster does not answer.
 pub fn run(args: &PreflightArgs) -> ExitCode {
-    let said = CiliumConfig { namespace: args.cilium_namespace.clone(), version: args.cilium_version, accept: None };
+    let said = CiliumConfig { namespace: args.cilium_namespace.clone(), version: args.cilium_version, ..CiliumConfig::default() };
     let output = args.cluster.output;
     let asked = ask(&args.cluster, said, async |operator| {
         let gates = operator.gates().await?;

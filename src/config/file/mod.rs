@@ -11,7 +11,7 @@ use super::read::{Reader, Section};
 use super::render::label;
 use super::tree::{self, Node};
 use super::value;
-use crate::k8s::{CiliumConfig, CiliumVersion};
+use crate::k8s::{CiliumConfig, CiliumVersion, OnRed};
 use crate::telemetry::Format;
 use crate::upstream::GroupConfig;
 use crate::wire::Name;
@@ -170,7 +170,7 @@ impl File {
 
     fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("redirect") else { return };
-        let section = reader.section(node, "redirect", &["cilium_namespace", "cilium_version", "accept_cilium"]);
+        let section = reader.section(node, "redirect", &["cilium_namespace", "cilium_version", "accept_cilium", "on_red"]);
         if let Some(namespace) =
             reader.optional(&section, "cilium_namespace", |text| label(text).map_err(|error| format!("`{text}` is {error}")))
         {
@@ -180,6 +180,12 @@ impl File {
             |text: &str| CiliumVersion::parse(text).ok_or_else(|| format!("`{text}` is no release; write three numbers, as `1.19.5`"));
         self.cilium.version = reader.optional(&section, "cilium_version", version);
         self.cilium.accept = reader.optional(&section, "accept_cilium", version);
+        let on_red = |text: &str| match text {
+            "hold" => Ok(OnRed::Hold),
+            "alarm" => Ok(OnRed::Alarm),
+            other => Err(format!("`{other}` is nothing to do{}", value::suggestion(other, &["hold", "alarm"]))),
+        };
+        self.cilium.on_red = reader.optional(&section, "on_red", on_red).unwrap_or_default();
     }
 
     fn read_log(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {

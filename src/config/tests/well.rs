@@ -5,7 +5,7 @@ use super::{args, join};
 use crate::cache::Profile;
 use crate::config::args::Environment;
 use crate::config::{File, FileLimits};
-use crate::k8s::{CiliumConfig, CiliumVersion, Families};
+use crate::k8s::{CiliumConfig, CiliumVersion, Families, OnRed};
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -155,7 +155,7 @@ fn what_is_said_of_cilium_reaches_the_side_that_keeps_the_redirect() {
     args.environment.service_account = true;
     let cilium = |file: &str| join(&args, file).unwrap().kubernetes.unwrap().cilium;
     assert_eq!(cilium(""), CiliumConfig::default());
-    let said = cilium("redirect: { cilium_namespace: cilium-system, cilium_version: 1.19.5, accept_cilium: 1.18.4 }");
-    assert_eq!(said.namespace, "cilium-system");
+    let said = cilium("redirect: { cilium_namespace: cilium-system, cilium_version: 1.19.5, accept_cilium: 1.18.4, on_red: alarm }");
+    assert_eq!((said.namespace.as_str(), said.on_red), ("cilium-system", OnRed::Alarm));
     assert_eq!((said.version, said.accept), (CiliumVersion::parse("1.19.5"), CiliumVersion::parse("1.18.4")));
 }

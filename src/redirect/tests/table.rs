@@ -134,6 +134,8 @@ fn on_emitted_and_present_rests() {
     assert_eq!(hold.reason, "rival: a rival; it matters. a cure");
     assert_eq!(hold.answers, case.seen.people.clone().unwrap().answer, "a person's next word ends it");
     assert_eq!(state.emitted, Some(emitted("u1")));
+    case.around.on_red = OnRed::Alarm;
+    assert_eq!(case.decide(), rest(Rest::Live), "told, and left to people");
 }
 
 #[test]
