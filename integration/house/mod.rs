@@ -8,6 +8,7 @@ mod files;
 mod kustomize;
 mod layering;
 mod manifests;
+mod runbook;
 mod source;
 
 use source::{Source, all_sources};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::cilium::OnRed;
 use super::gates::{self, SeenPolicy, Shut};
-use super::judged::Gate;
+use super::judged::{Gate, paragraph};
 use super::own::Own;
 use super::policy::{Owner, Policy};
 use super::state::{Emitted, Hold, PEOPLE, People, STATE, State, Switch, Unknown};
@@ -237,7 +237,11 @@ impl Row<'_> {
         let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) else {
             return Decision::Rest(Rest::Live);
         };
-        let hold = Hold::new(&format!("{}: {}; {}. {}", shut.gate, shut.saw, shut.matters, shut.cure), now, self.people);
+        let hold = Hold::new(
+            &format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, paragraph(shut.gate)),
+            now,
+            self.people,
+        );
         // What is emitted stays, so that the next step deletes it as it deletes for any hold.
         self.write(State { hold: Some(hold), ..self.recorded.state.clone() }, Because::Harmful)
     }

@@ -9,8 +9,10 @@ use super::state::Unknown;
 pub const GATES: [&str; 9] =
     ["crd", "local_redirect_policies", "cilium", "cilium_rollout", "service", "ports", "families", "upstream", "rival"];
 
-/// Where the gates' paragraphs are.
-pub const RUNBOOK: &str = "manifests/README.md";
+/// Where the paragraph of a gate is.
+pub fn paragraph(gate: &str) -> String {
+    format!("manifests/README.md#gate-{gate}")
+}
 
 /// What there is to say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

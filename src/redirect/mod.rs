@@ -19,7 +19,7 @@ mod tests;
 pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
 pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
-pub use judged::{GATES, Gate, Judged, RUNBOOK, judged};
+pub use judged::{GATES, Gate, Judged, judged, paragraph};
 pub use own::Own;
 pub use pace::{Leaving, backoff, soon, tells, until_look};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};

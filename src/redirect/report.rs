@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::decide::{Act, Because, Decision, Observation, Rest, Surroundings};
 use super::gates::Shut;
-use super::judged::Gate;
+use super::judged::{Gate, paragraph};
 use super::state::{Emitted, Hold, PEOPLE, RESUME_ANNOTATION};
 
 /// Where the redirect stands.
@@ -112,7 +112,7 @@ impl Report {
 
     fn shut(&mut self, shut: &[Shut]) {
         self.reasons = shut.iter().map(|shut| format!("{}: {}; {}", shut.gate, shut.saw, shut.matters)).collect();
-        self.cures = shut.iter().map(|shut| shut.cure.clone()).collect();
+        self.cures = shut.iter().map(|shut| format!("{} ({})", shut.cure, paragraph(shut.gate))).collect();
     }
 }
 

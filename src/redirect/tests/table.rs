@@ -131,7 +131,7 @@ fn on_emitted_and_present_rests() {
     case.around.shut.push(Shut { grave: true, ..shut_gate() });
     let Decision::Act(Act::Write { state, because: Because::Harmful, .. }) = case.decide() else { panic!("{:?}", case.decide()) };
     let hold = state.hold.clone().unwrap();
-    assert_eq!(hold.reason, "rival: a rival; it matters. a cure");
+    assert_eq!(hold.reason, "rival: a rival; it matters. a cure (manifests/README.md#gate-rival)");
     assert_eq!(hold.answers, case.seen.people.clone().unwrap().answer, "a person's next word ends it");
     assert_eq!(state.emitted, Some(emitted("u1")));
     case.around.on_red = OnRed::Alarm;
