@@ -12,8 +12,6 @@ use super::watches;
 use crate::lifecycle::{Latch, Readiness};
 use crate::redirect::{self, Act, Because, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
 
-/// The first look comes within this time: it tells how many agents there are.
-const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Acts in a row after one look, each after a look of its own; the longest honest series is four.
 const MOST_ACTS: u32 = 8;
 /// Between two looks at our own readiness and at the drain: nobody else is asked.
@@ -66,7 +64,7 @@ struct Agent {
 impl Agent {
     async fn live(mut self) {
         let (mut changes, mut upstream) = (self.seen.subscribe(), self.account.upstream());
-        let mut due = now() + FIRST_LOOK.mul_f64(rand::random());
+        let mut due = now() + redirect::until_first_look(rand::random());
         let mut expected: Option<Decision> = None;
         loop {
             let mut decision = self.decide(&changes.borrow_and_update().clone());

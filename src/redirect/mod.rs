@@ -21,7 +21,7 @@ pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Sur
 pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
 pub use judged::{GATES, Gate, Judged, judged, paragraph};
 pub use own::Own;
-pub use pace::{Leaving, backoff, soon, tells, until_look};
+pub use pace::{Leaving, backoff, soon, tells, until_first_look, until_look};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};
 pub use report::{Report, Standing, resume};
 pub use state::{Answer, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts, Unknown};

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::decide::{Act, Because, Decision, Rest};
 
+/// The first look comes within this time: it tells how many agents there are.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// What each further agent adds to the time over which all of them act.
 const ACT_SPREAD: Duration = Duration::from_millis(20);
 /// Bounds of that time.
@@ -23,6 +25,11 @@ const TELLING: f64 = 1.0 / 60.0;
 const READINESS_LOOK: Duration = Duration::from_secs(1);
 /// Bounds of the pause after a call that failed.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// From the start to the first look.
+pub fn until_first_look(dice: f64) -> Duration {
+    FIRST_LOOK.mul_f64(dice)
+}
 
 /// After a decision on what the watches said: the time until the next fresh look. `agents`: pods of the DaemonSet.
 pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {

@@ -1,4 +1,5 @@
 mod gates;
+mod load;
 mod model;
 mod table;
 mod world;

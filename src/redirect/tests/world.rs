@@ -40,7 +40,7 @@ impl Store {
         desired(&DnsService::standard()).owned_by(&Owner { name: "doorstep".to_owned(), uid: self.owner.clone() })
     }
 
-    fn versioned(&self) -> Result<Versioned, Unknown> {
+    pub(super) fn versioned(&self) -> Result<Versioned, Unknown> {
         self.state.clone().map(|state| Versioned { state, version: self.version.to_string() })
     }
 
@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// One call: whether it was done, and the uid of what was created.
-    fn call(&mut self, act: &Act) -> Option<Option<String>> {
+    pub(super) fn call(&mut self, act: &Act) -> Option<Option<String>> {
         match act {
             Act::Create(policy) if self.policy.is_none() => {
                 self.uids += 1;
