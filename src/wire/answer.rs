@@ -123,7 +123,7 @@ impl Answer {
 }
 
 /// Checks id, QR and question; returns where the records start.
-fn check_question(message: &[u8], id: u16, asked: &Key) -> Result<usize, AnswerError> {
+pub(super) fn check_question(message: &[u8], id: u16, asked: &Key) -> Result<usize, AnswerError> {
     if message.len() < HEADER || message.len() > usize::from(u16::MAX) {
         return Err(AnswerError::Malformed);
     }

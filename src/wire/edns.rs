@@ -5,7 +5,7 @@ use super::question::PAYLOAD;
 use super::record::OPT;
 use super::reply::Form;
 
-const NSID: u16 = 3;
+pub(super) const NSID: u16 = 3;
 const CLIENT_SUBNET: u16 = 8;
 const COOKIE: u16 = 10;
 const TCP_KEEPALIVE: u16 = 11;
