@@ -1,6 +1,7 @@
 //! Kubernetes' objects as the redirect side's own types. Pure.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -44,6 +45,12 @@ pub(super) fn policy(object: &DynamicObject) -> SeenPolicy {
         service: text(&frontend["serviceMatcher"]["serviceName"]),
         address: text(&frontend["addressMatcher"]["ip"]).and_then(|ip| ip.parse().ok()),
         deleting: object.metadata.deletion_timestamp.is_some(),
+        created: object
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .and_then(|time| u64::try_from(time.0.as_second()).ok())
+            .map(Duration::from_secs),
     }
 }
 

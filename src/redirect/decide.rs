@@ -10,6 +10,7 @@ use super::gates::{self, SeenPolicy, Shut};
 use super::judged::{Gate, paragraph};
 use super::own::Own;
 use super::policy::{Owner, Policy};
+use super::quorum::{self, Weight};
 use super::state::{Emitted, Hold, PEOPLE, People, STATE, State, Switch, Unknown};
 
 /// The objects of the cluster that say what is and what ought to be.
@@ -137,6 +138,10 @@ pub enum Because {
     Resumed,
     /// A gate has shut behind the policy, and a policy does harm now.
     Harmful,
+    /// This agent has found a blackhole on its node.
+    Found,
+    /// Enough agents have.
+    Blackholed,
 }
 
 /// What a hold says after a person deleted the policy.
@@ -201,7 +206,7 @@ impl Row<'_> {
             (Some(emitted), Some(policy)) if emitted.uid != policy.uid => self.other(policy),
             (Some(_), Some(policy)) if self.replaces(policy) => self.emit(None, Because::Outdated),
             (Some(_), Some(policy)) if self.is_outdated(policy) => Decision::Rest(Rest::OtherSpec),
-            (Some(_), Some(_)) => self.standing(now),
+            (Some(_), Some(policy)) => self.standing(policy, now),
             (Some(emitted), None) => self.vanished(emitted, now),
         }
     }
@@ -233,17 +238,22 @@ impl Row<'_> {
     }
 
     /// What was sound when the policy was created may be so no more.
-    fn standing(&self, now: Duration) -> Decision {
-        let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) else {
-            return Decision::Rest(Rest::Live);
-        };
-        let hold = Hold::new(
-            &format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, paragraph(shut.gate)),
-            now,
-            self.people,
-        );
-        // What is emitted stays, so that the next step deletes it as it deletes for any hold.
-        self.write(State { hold: Some(hold), ..self.recorded.state.clone() }, Because::Harmful)
+    fn standing(&self, policy: &SeenPolicy, now: Duration) -> Decision {
+        if let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) {
+            let reason = format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, paragraph(shut.gate));
+            return self.hold(&reason, now, Because::Harmful);
+        }
+        match quorum::weigh(&self.recorded.state.blackholes, policy, self.own, self.around.agents, now) {
+            Weight::Nothing => Decision::Rest(Rest::Live),
+            Weight::Report(blackholes) => self.write(State { blackholes, ..self.recorded.state.clone() }, Because::Found),
+            Weight::Fault(reason) => self.hold(&reason, now, Because::Blackholed),
+        }
+    }
+
+    /// What is emitted stays, so that the next step deletes it as it deletes for any hold.
+    fn hold(&self, reason: &str, now: Duration, because: Because) -> Decision {
+        let emitted = self.recorded.state.emitted.clone();
+        self.write(State { emitted, hold: Some(Hold::new(reason, now, self.people)), ..State::default() }, because)
     }
 
     fn vanished(&self, emitted: &Emitted, now: Duration) -> Decision {
@@ -253,7 +263,7 @@ impl Row<'_> {
             Some(owner) if owner.uid != emitted.owner => self.emit(None, Because::Collected),
             Some(_) => {
                 let hold = Hold::new(DELETED_BY_HAND, now, self.people);
-                self.write(State { emitted: None, hold: Some(hold) }, Because::DeletedByHand)
+                self.write(State { hold: Some(hold), ..State::default() }, Because::DeletedByHand)
             }
         }
     }
@@ -278,7 +288,7 @@ impl Row<'_> {
     }
 
     fn emit(&self, emitted: Option<Emitted>, because: Because) -> Decision {
-        self.write(State { emitted, hold: self.recorded.state.hold.clone() }, because)
+        self.write(State { emitted, ..self.recorded.state.clone() }, because)
     }
 
     fn write(&self, state: State, because: Because) -> Decision {

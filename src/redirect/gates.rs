@@ -1,6 +1,7 @@
 //! Gates: what must be so in the cluster before a policy is created. Each that is shut says what it saw, why it matters, and the cure.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::cilium::{self, CiliumConfig, SeenCilium};
 use super::policy::{DnsService, POLICY_NAME, Protocol};
@@ -41,6 +42,8 @@ pub struct SeenPolicy {
     pub address: Option<IpAddr>,
     /// It has been deleted and waits for a finalizer.
     pub deleting: bool,
+    /// When it was created, since the epoch, by the API server's clock.
+    pub created: Option<Duration>,
 }
 
 impl SeenPolicy {

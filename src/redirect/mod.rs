@@ -11,10 +11,12 @@ pub mod network_policies;
 mod own;
 mod pace;
 mod policy;
+mod quorum;
 mod report;
 mod state;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
@@ -23,5 +25,7 @@ pub use judged::{GATES, Gate, Judged, judged, paragraph};
 pub use own::Own;
 pub use pace::{Leaving, backoff, soon, tells, until_first_look, until_look};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};
+pub use quorum::{Blackhole, PROBATION, quorum};
 pub use report::{Report, Standing, resume};
 pub use state::{Answer, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts, Unknown};
+pub use verify::{Family, Heard, PATIENCE, Path, Round, Verdict, Verification};

@@ -2,6 +2,7 @@
 //! had just changed.
 
 use super::decide::{Act, Decision, Observation, Surroundings};
+use super::quorum::Blackhole;
 use super::state::Emitted;
 
 /// What an agent knows of itself.
@@ -15,6 +16,8 @@ pub struct Own {
     pub created: Option<Emitted>,
     /// The last policy it deleted, by uid.
     pub removed: Option<String>,
+    /// A blackhole on its node that it could not step out of.
+    pub blackhole: Option<Blackhole>,
 }
 
 impl Own {

@@ -123,7 +123,7 @@ pub fn resume(namespace: &str) -> String {
 
 fn standing(decision: &Decision) -> Standing {
     match decision {
-        Decision::Act(Act::Write { because: Because::Unrecorded, .. }) => Standing::Live,
+        Decision::Act(Act::Write { because: Because::Unrecorded | Because::Found, .. }) => Standing::Live,
         Decision::Act(Act::Create(_)) => Standing::Waiting,
         Decision::Act(_) => Standing::Changing,
         Decision::Rest(rest) => match rest {

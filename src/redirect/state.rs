@@ -5,6 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::quorum::Blackhole;
+
 /// The people's ConfigMap.
 pub const PEOPLE: &str = "doorstep-redirect";
 /// The agents' ConfigMap.
@@ -16,6 +18,7 @@ pub const REDIRECT_KEY: &str = "redirect";
 
 const EMITTED_KEY: &str = "emitted";
 const HOLD_KEY: &str = "hold";
+const BLACKHOLES_KEY: &str = "blackholes";
 
 /// The data of a ConfigMap, or its annotations.
 pub type Texts = BTreeMap<String, String>;
@@ -99,6 +102,8 @@ pub struct State {
     pub emitted: Option<Emitted>,
     /// Why there is to be no policy although the switch is on.
     pub hold: Option<Hold>,
+    /// Blackholes that agents found while the policy was new.
+    pub blackholes: Vec<Blackhole>,
 }
 
 /// The policy that the agents created.
@@ -140,12 +145,20 @@ impl State {
     /// # Errors
     /// A key whose text is not what an agent writes.
     pub fn read(data: &Texts) -> Result<Self, Unknown> {
-        Ok(Self { emitted: parse(data, EMITTED_KEY)?, hold: parse(data, HOLD_KEY)? })
+        Ok(Self {
+            emitted: parse(data, EMITTED_KEY)?,
+            hold: parse(data, HOLD_KEY)?,
+            blackholes: parse(data, BLACKHOLES_KEY)?.unwrap_or_default(),
+        })
     }
 
     /// The ConfigMap's keys with their texts; `None` removes the key.
-    pub fn texts(&self) -> [(&'static str, Option<String>); 2] {
-        [(EMITTED_KEY, self.emitted.as_ref().map(print)), (HOLD_KEY, self.hold.as_ref().map(print))]
+    pub fn texts(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            (EMITTED_KEY, self.emitted.as_ref().map(print)),
+            (HOLD_KEY, self.hold.as_ref().map(print)),
+            (BLACKHOLES_KEY, (!self.blackholes.is_empty()).then(|| print(&self.blackholes))),
+        ]
     }
 }
 
@@ -159,7 +172,7 @@ fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str) -> Result<Option
 }
 
 fn print<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("strings are JSON")
+    serde_json::to_string(value).expect("strings and numbers are JSON")
 }
 
 #[cfg(test)]
@@ -190,9 +203,13 @@ mod tests {
         assert_eq!(hold.since, "1970-01-01T00:00:00Z");
         for state in [
             State::default(),
-            State { emitted: Some(emitted.clone()), hold: None },
-            State { emitted: None, hold: Some(hold.clone()) },
-            State { emitted: Some(emitted), hold: Some(hold) },
+            State { emitted: Some(emitted.clone()), ..State::default() },
+            State { hold: Some(hold.clone()), ..State::default() },
+            State {
+                emitted: Some(emitted),
+                hold: Some(hold),
+                blackholes: vec![Blackhole { agent: "a".to_owned(), policy: "u".to_owned(), at: 7 }],
+            },
         ] {
             let data = state.texts().into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
             assert_eq!(State::read(&data), Ok(state));

@@ -51,7 +51,7 @@ fn delete() -> Act {
 
 fn write() -> Act {
     let emitted = Emitted { uid: "u1".to_owned(), owner: "ds-1".to_owned(), spec: "s".to_owned() };
-    Act::Write { state: State { emitted: Some(emitted), hold: None }, version: "42".to_owned(), because: Because::Unrecorded }
+    Act::Write { state: State { emitted: Some(emitted), ..State::default() }, version: "42".to_owned(), because: Because::Unrecorded }
 }
 
 fn create() -> Act {
@@ -74,7 +74,7 @@ async fn a_delete_names_the_uid_and_a_write_the_version_they_were_decided_on() {
     let (method, path, body) = &heard[1];
     assert_eq!((method.as_str(), path.as_str()), ("PATCH", "/api/v1/namespaces/kube-system/configmaps/doorstep-redirect-state"));
     assert_eq!(body["metadata"]["resourceVersion"], "42");
-    assert_eq!(body["data"], json!({ "emitted": r#"{"uid":"u1","owner":"ds-1","spec":"s"}"#, "hold": null }));
+    assert_eq!(body["data"], json!({ "emitted": r#"{"uid":"u1","owner":"ds-1","spec":"s"}"#, "hold": null, "blackholes": null }));
 }
 
 #[tokio::test]

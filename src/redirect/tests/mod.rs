@@ -1,7 +1,9 @@
 mod gates;
 mod load;
 mod model;
+mod reports;
 mod table;
+mod verify;
 mod world;
 
 use std::time::Instant;

@@ -18,7 +18,7 @@ fn emitted(uid: &str) -> Emitted {
     Emitted { uid: uid.to_owned(), owner: "ds-1".to_owned(), spec: policy().spec_hash() }
 }
 
-fn ours(uid: &str) -> SeenPolicy {
+pub(super) fn ours(uid: &str) -> SeenPolicy {
     SeenPolicy {
         name: POLICY_NAME.to_owned(),
         uid: uid.to_owned(),
@@ -27,6 +27,7 @@ fn ours(uid: &str) -> SeenPolicy {
         service: Some("kube-dns".to_owned()),
         address: None,
         deleting: false,
+        created: Some(NOW),
     }
 }
 
@@ -37,14 +38,14 @@ fn people(redirect: Option<&str>, resume: Option<&str>) -> People {
 }
 
 /// Everything an agent sees; a row of the table is a change of some of it.
-struct Case {
-    seen: Observation,
-    around: Surroundings,
-    own: Own,
+pub(super) struct Case {
+    pub(super) seen: Observation,
+    pub(super) around: Surroundings,
+    pub(super) own: Own,
 }
 
 /// `redirect: on`, all gates open, this agent ready.
-fn case(state: State, policies: Vec<SeenPolicy>) -> Case {
+pub(super) fn case(state: State, policies: Vec<SeenPolicy>) -> Case {
     let recorded = Versioned { state, version: "7".to_owned() };
     Case {
         seen: Observation { people: Ok(people(Some("on"), None)), state: Ok(recorded), policies: Ok(policies) },
@@ -64,12 +65,12 @@ impl Case {
     }
 }
 
-fn has(uid: &str) -> State {
-    State { emitted: Some(emitted(uid)), hold: None }
+pub(super) fn has(uid: &str) -> State {
+    State { emitted: Some(emitted(uid)), ..State::default() }
 }
 
 fn held(answers: &People) -> State {
-    State { emitted: None, hold: Some(Hold::new("a reason", NOW, answers)) }
+    State { hold: Some(Hold::new("a reason", NOW, answers)), ..State::default() }
 }
 
 fn write(state: State, because: Because) -> Decision {
@@ -158,7 +159,7 @@ fn on_emitted_and_absent_holds_with_that_reason() {
     let decision = case(has("u1"), vec![]).decide();
     let hold =
         Hold { reason: DELETED_BY_HAND.to_owned(), since: "1970-01-01T00:00:00Z".to_owned(), answers: people(Some("on"), None).answer };
-    assert_eq!(decision, write(State { emitted: None, hold: Some(hold) }, Because::DeletedByHand));
+    assert_eq!(decision, write(State { hold: Some(hold), ..State::default() }, Because::DeletedByHand));
 }
 
 #[test]

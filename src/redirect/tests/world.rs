@@ -74,6 +74,7 @@ impl Store {
                     service: Some("kube-dns".to_owned()),
                     address: None,
                     deleting: false,
+                    created: Some(NOW),
                 });
                 self.writes += 1;
                 Some(Some(uid))
