@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::groups::Groups;
@@ -73,8 +73,8 @@ impl Control {
             }
         };
         let readiness = tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
-        tokio::spawn(redirect::follow_upstream(self.redirect.account().upstream(), self.groups.clone(), self.resolver.clone()));
-        tokio::spawn(self.redirect.keep());
+        tokio::spawn(redirect::follow_upstream(self.redirect.pages().account.upstream(), self.groups.clone(), self.resolver.clone()));
+        let verifying = self.redirect.keep();
         match self.reload {
             Some((file, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, self.groups, self.resolver, reloads))),
             None => drop(tokio::spawn(ignore(hang_up))),
@@ -86,6 +86,7 @@ impl Control {
         self.serving.hold("told to stop");
         // Our own questions are no client's: while they come, the drain would not find it quiet.
         readiness.abort();
+        verifying.inspect(AbortHandle::abort);
         let ending = shut_down(self.listeners, self.drain);
         tokio::select! {
             () = ending => {}

@@ -5,12 +5,14 @@ mod control;
 mod groups;
 mod metrics;
 mod probe;
+mod proof;
 mod readiness;
 mod redirect;
 mod reload;
 mod respond;
 mod start;
 mod status;
+mod verify;
 mod watchdog;
 
 pub use start::{App, StartError, start};

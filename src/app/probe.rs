@@ -4,6 +4,7 @@
 //! too: a query over TCP makes CoreDNS ask its own upstream over TCP, and where that resolver takes no TCP every external name fails
 //! although CoreDNS itself is well.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -50,12 +51,17 @@ pub(super) async fn ask_listener(address: SocketAddr) -> Result<(), String> {
 
 /// Asks for a name of the cluster through `listener`.
 pub(super) async fn ask_name(listener: SocketAddr, name: &str) -> Heard {
-    over_udp(reachable(listener), &key(name, TYPE_A, CLASS_IN), UPSTREAM_PATIENCE).await
+    over_udp(reachable(listener), &address_of(name), UPSTREAM_PATIENCE).await
 }
 
 /// Asks for the root's name servers: an external name that every resolver knows. `server` is our listener, or an upstream itself.
 pub(super) async fn ask_external(server: SocketAddr) -> Heard {
     over_udp(reachable(server), &key(".", TYPE_NS, CLASS_IN), UPSTREAM_PATIENCE).await
+}
+
+/// The question for an A record of `name`.
+pub(super) fn address_of(name: &str) -> Key {
+    key(name, TYPE_A, CLASS_IN)
 }
 
 fn key(name: &str, qtype: u16, qclass: u16) -> Key {
@@ -73,31 +79,47 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 async fn over_udp(server: SocketAddr, question: &Key, patience: Duration) -> Heard {
-    let exchange = async {
-        let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = UdpSocket::bind((any, 0)).await?;
-        socket.connect(server).await?;
-        let id = rand::random();
-        socket.send(&encode_upstream_query(question, id, false)).await?;
-        let mut message = [0; 4096];
-        let length = socket.recv(&mut message).await?;
-        std::io::Result::Ok(read(&message[..length], id, question))
-    };
-    timeout(patience, exchange).await.map_or(Heard::Nothing, |heard| heard.unwrap_or(Heard::Nothing))
+    let id = rand::random();
+    match timeout(patience, udp(server, &encode_upstream_query(question, id, false))).await {
+        Ok(Ok(message)) => read(&message, id, question),
+        Ok(Err(_)) | Err(_) => Heard::Nothing,
+    }
 }
 
 async fn over_tcp(server: SocketAddr, question: &Key) -> Heard {
-    let exchange = async {
-        let mut stream = TcpStream::connect(server).await?;
-        let id = rand::random();
-        let query = encode_upstream_query(question, id, false);
-        let length = u16::try_from(query.len()).expect("a query without options has at most 271 octets");
-        stream.write_all(&[&length.to_be_bytes(), query.as_slice()].concat()).await?;
-        let mut message = vec![0; usize::from(stream.read_u16().await?)];
-        stream.read_exact(&mut message).await?;
-        std::io::Result::Ok(read(&message, id, question))
-    };
-    timeout(LISTENER_PATIENCE, exchange).await.map_or(Heard::Nothing, |heard| heard.unwrap_or(Heard::Nothing))
+    let id = rand::random();
+    match timeout(LISTENER_PATIENCE, tcp(server, &encode_upstream_query(question, id, false))).await {
+        Ok(Ok(message)) => read(&message, id, question),
+        Ok(Err(_)) | Err(_) => Heard::Nothing,
+    }
+}
+
+/// One datagram there and the first one back, from a socket of its own.
+///
+/// # Errors
+/// What the network says; without an answer it waits for ever.
+pub(super) async fn udp(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(server).await?;
+    socket.send(query).await?;
+    let mut message = vec![0; 4096];
+    let length = socket.recv(&mut message).await?;
+    message.truncate(length);
+    Ok(message)
+}
+
+/// One message there and one back, over a connection of its own.
+///
+/// # Errors
+/// What the network says, or a connection closed before its answer; without an answer it waits for ever.
+pub(super) async fn tcp(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(query.len()).expect("a query with one question has less than 300 octets");
+    stream.write_all(&[&length.to_be_bytes(), query].concat()).await?;
+    let mut message = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
 }
 
 fn read(message: &[u8], id: u16, question: &Key) -> Heard {

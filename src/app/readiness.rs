@@ -51,7 +51,8 @@ pub(super) async fn pass(gate: Gate, addresses: Vec<SocketAddr>, resolver: Resol
     gate.upstream.release();
 }
 
-async fn ask_listeners(addresses: &[SocketAddr]) -> Result<(), String> {
+/// Whether each of our addresses answers us over UDP and TCP; else which does not.
+pub(super) async fn ask_listeners(addresses: &[SocketAddr]) -> Result<(), String> {
     for address in addresses {
         probe::ask_listener(*address).await?;
     }

@@ -1,13 +1,18 @@
 //! The redirect side beside the query side: they meet here, in a latch and in what readiness says, and nowhere else.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::groups::Groups;
+use super::proof::Proof;
+use super::verify::Verifier;
 use crate::k8s::{self, Account};
 use crate::lifecycle::{Latch, Readiness};
+use crate::redirect::Blackhole;
 use crate::resolve::Resolver;
 
 /// This agent's part in the redirect.
@@ -15,27 +20,62 @@ pub(super) struct Redirect {
     config: Option<k8s::Config>,
     readiness: Readiness,
     drain: Latch,
-    account: Account,
+    found: watch::Receiver<Option<Blackhole>>,
+    pages: Pages,
+    verifier: Verifier,
+}
+
+/// What there is to tell of it. A cheap handle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pages {
+    /// What the API server was asked.
+    pub(super) account: Account,
+    /// What the DNS Service was asked.
+    pub(super) proof: Proof,
 }
 
 impl Redirect {
-    /// `config`: the cluster; `None`: nobody is asked, and the account stays empty.
-    pub(super) fn new(config: Option<k8s::Config>, readiness: &Readiness) -> Self {
-        let drain = readiness.latch("redirect", "");
+    /// `config`: the cluster; `None`: nobody is asked, and the pages stay empty. Who answers as `identity` at `listeners` asks the DNS
+    /// Service for a name of `domain`.
+    pub(super) fn new(config: Option<k8s::Config>, readiness: &Readiness, identity: &str, domain: &str, listeners: &[SocketAddr]) -> Self {
+        let (drain, aside) = (readiness.latch("redirect", ""), readiness.latch("aside", ""));
         drain.release();
-        Self { config, readiness: readiness.clone(), drain, account: Account::default() }
+        aside.release();
+        let (pages, (report, found)) = (Pages::default(), watch::channel(None));
+        let verifier = Verifier {
+            frontend: pages.account.frontend(),
+            readiness: readiness.clone(),
+            latch: aside,
+            found: report,
+            proof: pages.proof.clone(),
+            identity: identity.to_owned(),
+            domain: domain.to_owned(),
+            listeners: listeners.to_vec(),
+        };
+        Self { config, readiness: readiness.clone(), drain, found, pages, verifier }
     }
 
     /// What there is to tell of it.
-    pub(super) fn account(&self) -> &Account {
-        &self.account
+    pub(super) fn pages(&self) -> &Pages {
+        &self.pages
     }
 
-    /// Takes part until the control thread ends.
-    pub(super) async fn keep(self) {
-        let Some(config) = self.config else { return };
+    /// Takes part until the control thread ends. The questions to the DNS Service end with the handle that is returned.
+    pub(super) fn keep(self) -> Option<AbortHandle> {
+        let config = self.config?;
         tracing::info!(namespace = config.namespace, service = config.dns_service, "keeping the redirect");
-        k8s::run(config, self.readiness, self.drain, self.account).await;
+        tokio::spawn(k8s::run(config, self.readiness, self.drain, self.found, self.pages.account));
+        Some(tokio::spawn(self.verifier.run()).abort_handle())
+    }
+}
+
+impl Pages {
+    /// The part of `/status`, at `now`.
+    pub(super) fn status(&self, now: Instant) -> Value {
+        let mut page = json!(self.account.report());
+        page["last_error"] = json!(self.account.last_error());
+        page["verification"] = self.proof.page(now);
+        page
     }
 }
 
@@ -50,11 +90,4 @@ pub(super) async fn follow_upstream(mut told: watch::Receiver<Vec<IpAddr>>, grou
             resolver.replace(snapshot);
         }
     }
-}
-
-/// The part of `/status`.
-pub(super) fn page(account: &Account) -> Value {
-    let mut page = json!(account.report());
-    page["last_error"] = json!(account.last_error());
-    page
 }

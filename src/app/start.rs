@@ -65,7 +65,7 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     watchdog::watch(&supervisor, readiness.latch("workers", "no sign of life yet"))?;
     let serving = readiness.latch("serving", "");
     serving.release();
-    let redirect = Redirect::new(config.kubernetes, &readiness);
+    let redirect = Redirect::new(config.kubernetes, &readiness, &config.identity, &config.cluster_domain.to_string(), &addresses);
     let listeners = sockets.serve(resolver.clone(), &supervisor)?;
     let reloads = Reloads::new(config.source.as_ref().map(|file| file.display().to_string()), config.hash);
     let status = Status {
@@ -78,9 +78,9 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
         supervisor: supervisor.clone(),
         resolver: resolver.clone(),
         reloads: reloads.clone(),
-        redirect: redirect.account().clone(),
+        redirect: redirect.pages().clone(),
     };
-    let registry = metrics::registry(&resolver, listeners.counters(), &groups, &readiness, &supervisor, &reloads, redirect.account());
+    let registry = metrics::registry(&resolver, listeners.counters(), &groups, &readiness, &supervisor, &reloads, redirect.pages());
     let sources = Sources { pending: Box::new(move || readiness.pending()), status: Box::new(move || status.page(now())), registry };
     let control = Control {
         admin,

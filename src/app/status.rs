@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::redirect;
+use super::redirect::Pages;
 use super::reload::Reloads;
-use crate::k8s::Account;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::resolve::Resolver;
 use crate::upstream::Group;
@@ -24,7 +23,7 @@ pub(super) struct Status {
     pub(super) supervisor: Supervisor,
     pub(super) resolver: Resolver,
     pub(super) reloads: Reloads,
-    pub(super) redirect: Account,
+    pub(super) redirect: Pages,
 }
 
 impl Status {
@@ -44,7 +43,7 @@ impl Status {
             "workers": self.workers,
             "worker_deaths": self.supervisor.deaths(),
             "config": self.reloads.page(),
-            "redirect": redirect::page(&self.redirect),
+            "redirect": self.redirect.status(now),
             "upstreams": snapshot.groups.iter().map(|group| upstream(group, now)).collect::<Vec<_>>(),
             "waiting": { "queries": waiting, "questions": questions },
             "cache": {

@@ -1,13 +1,13 @@
 //! What the agent sees, does and fails at, for `/status` and metrics. A cheap handle.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::redirect::{Act, Report};
+use crate::redirect::{Act, Frontend, Report};
 
 /// A kind of call to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub struct Account(Arc<Told>);
 struct Told {
     report: Mutex<Report>,
     upstream: watch::Sender<Vec<IpAddr>>,
+    frontend: watch::Sender<Frontend>,
     last_error: Mutex<Option<String>>,
     done: [AtomicU64; Call::ALL.len()],
     failed: [AtomicU64; Call::ALL.len()],
@@ -85,6 +86,22 @@ impl Account {
         self.0.upstream.subscribe()
     }
 
+    /// The redirect's frontend, whenever it changes.
+    pub fn frontend(&self) -> watch::Receiver<Frontend> {
+        self.0.frontend.subscribe()
+    }
+
+    /// As a look found it. Without an address there is no news.
+    pub(super) fn faces(&self, addresses: &[SocketAddr], hairpin: bool) {
+        self.0.frontend.send_if_modified(|known| {
+            let new = !addresses.is_empty() && (known.addresses != addresses || known.hairpin != hairpin);
+            if new {
+                (known.addresses, known.hairpin) = (addresses.to_vec(), hairpin);
+            }
+            new
+        });
+    }
+
     /// An empty list is no news: what was asked goes on being asked.
     pub(super) fn found(&self, addresses: &[IpAddr]) {
         self.0.upstream.send_if_modified(|known| {
@@ -97,6 +114,11 @@ impl Account {
     }
 
     pub(super) fn tell(&self, report: Report) {
+        self.0.frontend.send_if_modified(|known| {
+            let new = known.policy != report.policy;
+            known.policy.clone_from(&report.policy);
+            new
+        });
         *self.0.report.lock() = report;
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Config;
@@ -10,15 +11,15 @@ use super::cluster::{CallError, Cluster, Look, Outcome};
 use super::events::Events;
 use super::watches;
 use crate::lifecycle::{Latch, Readiness};
-use crate::redirect::{self, Act, Because, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
+use crate::redirect::{self, Act, Because, Blackhole, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
 
 /// Acts in a row after one look, each after a look of its own; the longest honest series is four.
 const MOST_ACTS: u32 = 8;
 /// Between two looks at our own readiness and at the drain: nobody else is asked.
 const OWN_LOOK: Duration = Duration::from_secs(1);
 
-/// Takes part until it is dropped. `drain` is held while this agent leaves its clients to kube-dns.
-pub async fn run(config: Config, readiness: Readiness, drain: Latch, account: Account) {
+/// Takes part until it is dropped. `drain` is held while this agent leaves its clients to kube-dns; `found`: a blackhole on its node.
+pub async fn run(config: Config, readiness: Readiness, drain: Latch, found: watch::Receiver<Option<Blackhole>>, account: Account) {
     let mut failures = 0;
     let cluster = loop {
         match Cluster::connect(config.clone()).await {
@@ -37,6 +38,7 @@ pub async fn run(config: Config, readiness: Readiness, drain: Latch, account: Ac
         events,
         readiness,
         drain,
+        found,
         account,
         around: Surroundings::default(),
         own: Own::default(),
@@ -52,6 +54,7 @@ struct Agent {
     events: Events,
     readiness: Readiness,
     drain: Latch,
+    found: watch::Receiver<Option<Blackhole>>,
     account: Account,
     /// As the last look found them.
     around: Surroundings,
@@ -89,6 +92,7 @@ impl Agent {
                 changed = changes.changed() => changed.expect("the sender lives as long as the agent"),
                 // What a gate has waited for may be there.
                 Ok(()) = upstream.changed(), if is_blocked => due = due.min(now() + redirect::soon(self.around.agents, rand::random())),
+                () = news(&mut self.found) => {}
                 () = sleep(pause) => {}
             }
         }
@@ -97,6 +101,7 @@ impl Agent {
     /// Decides on what the watches said, and tells of it.
     fn decide(&mut self, seen: &Observation) -> Decision {
         self.own.ready = self.readiness.is_ready();
+        self.own.blackhole.clone_from(&self.found.borrow());
         self.leave(seen);
         let decision = decide(seen, &self.around, &self.own, wall_clock());
         self.account.tell(Report::new(&decision, seen, &self.around, &self.cluster.config.namespace));
@@ -151,9 +156,10 @@ impl Agent {
 
     async fn look(&mut self) -> Option<(Decision, Report)> {
         match self.cluster.look().await {
-            Ok(Look { seen, around, upstream, .. }) => {
+            Ok(Look { seen, around, upstream, frontend, hairpin, .. }) => {
                 self.account.done(Call::Look);
                 self.account.found(&upstream);
+                self.account.faces(&frontend, hairpin);
                 self.around = around;
                 let decision = self.decide(&seen);
                 self.own.looked(&seen, &decision);
@@ -190,6 +196,13 @@ impl Agent {
     fn fail(&mut self, call: Call, error: &CallError) {
         self.failures += 1;
         self.account.failed(call, &error.to_string());
+    }
+}
+
+/// When something is found, or mended. Nobody looks any more: never.
+async fn news(found: &mut watch::Receiver<Option<Blackhole>>) {
+    if found.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The calls to the API server, one function each.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -59,6 +59,10 @@ pub(super) struct Look {
     pub(super) fleet: Fleet,
     /// The ClusterIPs of the Service [`UPSTREAM_SERVICE`].
     pub(super) upstream: Vec<IpAddr>,
+    /// Where clients ask.
+    pub(super) frontend: Vec<SocketAddr>,
+    /// Whether Cilium brings a pod's own query back to it.
+    pub(super) hairpin: bool,
 }
 
 /// A namespace of a cluster, and the names in it.
@@ -127,7 +131,9 @@ impl Cluster {
             on_red: self.config.cilium.on_red,
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
-        Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream })
+        let frontend = dns.iter().flat_map(|service| &service.addresses).map(|address| SocketAddr::new(*address, read::DNS_PORT)).collect();
+        let hairpin = redirect::hairpin(cilium.as_ref(), &self.config.cilium);
+        Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream, frontend, hairpin })
     }
 
     /// A Service of the namespace.

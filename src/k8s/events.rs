@@ -108,6 +108,14 @@ fn describe(act: &Act, namespace: &str) -> Option<(&'static str, EventType, Stri
             let reason = state.hold.as_ref().map_or("", |hold| hold.reason.as_str());
             ("RedirectHeld", EventType::Warning, format!("{reason}. Then: {}", redirect::resume(namespace)))
         }
+        Act::Write { because: Because::Found, state, .. } => {
+            let agent = state.blackholes.last().map_or("", |found| found.agent.as_str());
+            (
+                "BlackholeFound",
+                EventType::Warning,
+                format!("{agent} gets no answer from the DNS Service on its node, even after it stepped aside"),
+            )
+        }
         Act::Write { because: Because::Resumed, .. } => ("RedirectResumed", EventType::Normal, "a person ended the hold".to_owned()),
         Act::Write { .. } => return None,
     })

@@ -14,7 +14,7 @@ use crate::redirect::{
 };
 
 /// Where clients ask.
-const DNS_PORT: u16 = 53;
+pub(super) const DNS_PORT: u16 = 53;
 
 /// The resource of CiliumLocalRedirectPolicy.
 pub(super) fn policies() -> ApiResource {

@@ -97,6 +97,13 @@ enum Conduct {
     Unheard,
 }
 
+/// Whether a pod's own query to the DNS Service comes back to it by every family: without socket load balancing, IPv6 has that only from
+/// 1.19 on. A version that is not known may be an older one.
+pub fn hairpin(seen: Result<&SeenCilium, &Unknown>, said: &CiliumConfig) -> bool {
+    let version = said.version.or_else(|| Version::of_image(&seen.ok()?.image));
+    version.is_some_and(|version| version >= Version(1, 19, 0))
+}
+
 /// The gates that Cilium shuts.
 pub(super) fn shut(seen: Result<&SeenCilium, &Unknown>, said: &CiliumConfig) -> Vec<Shut> {
     let seen = match (seen, said.version) {
@@ -196,6 +203,16 @@ mod tests {
     /// The gates' names, and whether each is grave.
     fn verdict(seen: &SeenCilium, said: &CiliumConfig) -> Vec<(&'static str, bool)> {
         shut(Ok(seen), said).into_iter().map(|shut| (shut.gate, shut.grave)).collect()
+    }
+
+    #[test]
+    fn silence_means_something_from_1_19_on() {
+        let said = |version| CiliumConfig { version: Version::parse(version), ..CiliumConfig::default() };
+        for (tag, expected) in [("v1.18.10", false), ("v1.19.0", true), ("v1.20.2", true), ("latest", false)] {
+            assert_eq!(hairpin(Ok(&seen(tag)), &CiliumConfig::default()), expected, "{tag}");
+        }
+        assert!(hairpin(Err(&Unknown::Missing), &said("1.19.5")));
+        assert!(!hairpin(Ok(&seen("v1.19.0")), &said("1.18.7")), "what operators say comes first");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod cilium;
 mod decide;
+mod frontend;
 mod gates;
 mod judged;
 pub mod network_policies;
@@ -18,8 +19,9 @@ mod state;
 mod tests;
 mod verify;
 
-pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version};
+pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version, hairpin};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
+pub use frontend::Frontend;
 pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
 pub use judged::{GATES, Gate, Judged, judged, paragraph};
 pub use own::Own;

@@ -1,7 +1,7 @@
 //! When many agents find a blackhole, the redirect itself is at fault, not their nodes. One bad node never takes the redirect from a
 //! cluster: it takes a quorum, and only while the policy is new, for what breaks later is a node's own trouble or a gate's business.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,8 @@ use super::own::Own;
 pub const PROBATION: Duration = Duration::from_secs(60);
 /// A report that is older counts no more.
 const EXPIRES: Duration = Duration::from_secs(300);
+/// The end of the year 9999, the last that RFC 3339 can say.
+const LATEST: u64 = 253_402_300_799;
 /// Few agents must all find one.
 const FEWEST: usize = 3;
 
@@ -24,6 +26,14 @@ pub struct Blackhole {
     pub policy: String,
     /// When it was found, in seconds since the epoch.
     pub at: u64,
+}
+
+impl Blackhole {
+    /// For people.
+    pub(super) fn sentence(&self) -> String {
+        let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(self.at.min(LATEST)));
+        format!("{}, {at}: no answer from the DNS Service on this agent's node, even after it stepped aside", self.agent)
+    }
 }
 
 /// What the reports come to.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::decide::{Act, Because, Decision, Observation, Rest, Surroundings};
 use super::gates::Shut;
 use super::judged::{Gate, paragraph};
+use super::quorum::Blackhole;
 use super::state::{Emitted, Hold, PEOPLE, RESUME_ANNOTATION};
 
 /// Where the redirect stands.
@@ -85,15 +86,20 @@ impl Report {
             cures: Vec::new(),
             gates: around.gates.clone(),
         };
-        report.explain(decision, around, namespace);
+        let blackholes = state.iter().flat_map(|state| &state.blackholes).filter(|found| Some(&found.policy) == report.policy.as_ref());
+        let found = blackholes.map(Blackhole::sentence).collect();
+        report.explain(decision, around, found, namespace);
         report
     }
 
-    fn explain(&mut self, decision: &Decision, around: &Surroundings, namespace: &str) {
+    fn explain(&mut self, decision: &Decision, around: &Surroundings, found: Vec<String>, namespace: &str) {
         match decision {
             Decision::Rest(Rest::Blocked(shut)) => self.shut(shut),
             // What keeps from creating does not take a policy away, but it would not come back either.
-            Decision::Rest(Rest::Live) => self.shut(&around.shut),
+            Decision::Rest(Rest::Live) => {
+                self.shut(&around.shut);
+                self.reasons.extend(found);
+            }
             Decision::Rest(Rest::Still(reason)) => self.reasons = vec![reason.clone()],
             Decision::Rest(Rest::Held) => {
                 self.reasons = self.hold.iter().map(|hold| format!("held since {}: {}", hold.since, hold.reason)).collect();

@@ -37,11 +37,11 @@ pub enum Family {
 }
 
 impl Family {
-    /// As labels have it; the number is the one that CoreDNS' metrics use.
+    /// As labels have it.
     pub fn label(self) -> &'static str {
         match self {
-            Self::V4 => "1",
-            Self::V6 => "2",
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
         }
     }
 }

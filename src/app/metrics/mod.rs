@@ -7,8 +7,8 @@ mod upstream;
 use std::sync::Arc;
 
 use super::groups::Groups;
+use super::redirect::Pages;
 use super::reload::Reloads;
-use crate::k8s::Account;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::listen::Counters;
 use crate::resolve::{Outcome, Resolver};
@@ -55,7 +55,7 @@ pub(super) fn registry(
     readiness: &Readiness,
     supervisor: &Supervisor,
     reloads: &Reloads,
-    account: &Account,
+    pages: &Pages,
 ) -> Registry {
     let mut registry = Registry::default();
     let of = resolver.clone();
@@ -69,8 +69,9 @@ pub(super) fn registry(
     registry.register(move || of_process(&readiness, &supervisor));
     let of = reloads.clone();
     registry.register(move || of.metrics());
-    let of = account.clone();
-    registry.register(move || redirect::of_redirect(&of));
+    let (account, proof) = (pages.account.clone(), pages.proof.clone());
+    registry.register(move || redirect::of_redirect(&account));
+    registry.register(move || redirect::of_proof(&proof));
     registry
 }
 

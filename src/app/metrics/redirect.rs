@@ -1,5 +1,6 @@
 //! The redirect's side: where it stands, and what was asked of the API server.
 
+use crate::app::proof::{self, Proof};
 use crate::k8s::{Account, Call};
 use crate::redirect::{GATES, Judged, Report, Standing};
 use crate::telemetry::{Metric, Value};
@@ -35,6 +36,26 @@ fn gates(report: &Report) -> Metric {
         help: "1 for each gate's verdict when this agent last looked",
         rows: GATES.iter().flat_map(|name| Judged::ALL.map(|judged| row(name, judged))).collect(),
     }
+}
+
+/// What the questions to the DNS Service have shown; a path without a row is one of which nothing is known.
+pub(super) fn of_proof(proof: &Proof) -> Vec<Metric> {
+    let rows = proof.live().into_iter().map(|(path, live)| {
+        let labels = vec![("protocol", proof::label(path.protocol).to_owned()), ("family", path.family.label().to_owned())];
+        (labels, Value::Gauge(live.into()))
+    });
+    vec![
+        Metric {
+            name: "doorstep_redirect_live",
+            help: "1: what this node asks of the DNS Service comes to this agent; 0: another server answers, or none",
+            rows: rows.collect(),
+        },
+        Metric::plain(
+            "doorstep_redirect_step_asides",
+            "Times this agent turned not ready because redirected queries did not arrive",
+            Value::Counter(proof.asides()),
+        ),
+    ]
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn one_bad_node_of_two_reports_once_and_the_redirect_stays() {
     let own = found("a1", CREATED + 8);
     let (state, because) = written(decided(2, &[], Some(own.clone()), CREATED + 15));
     assert_eq!((because, &state.blackholes, &state.hold), (Because::Found, &vec![own.clone()], &None));
-    assert_eq!(decided(2, &[own.clone()], Some(own.clone()), CREATED + 16), live(), "it is written already");
+    assert_eq!(decided(2, std::slice::from_ref(&own), Some(own.clone()), CREATED + 16), live(), "it is written already");
     assert_eq!(decided(2, &[own], None, CREATED + 16), live(), "and the other has found nothing");
 }
 
