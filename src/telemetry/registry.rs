@@ -74,11 +74,12 @@ impl fmt::Debug for Source {
 impl Collector for Source {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for metric in (self.0)() {
-            let Some((_, first)) = metric.rows.first() else { continue };
-            let kind = match first {
-                Value::Counter(_) => MetricType::Counter,
-                Value::Gauge(_) => MetricType::Gauge,
-                Value::Histogram { .. } => MetricType::Histogram,
+            let kind = match metric.rows.first() {
+                Some((_, Value::Counter(_))) => MetricType::Counter,
+                Some((_, Value::Gauge(_))) => MetricType::Gauge,
+                Some((_, Value::Histogram { .. })) => MetricType::Histogram,
+                // Nothing is known now; the page names the metric all the same.
+                None => MetricType::Unknown,
             };
             let mut descriptor = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
             for (labels, value) in &metric.rows {
@@ -117,6 +118,7 @@ mod tests {
             vec![
                 Metric::by("doorstep_things", "Things seen", "kind", rows),
                 Metric::plain("doorstep_level", "Level now", Value::Gauge(7)),
+                Metric::by("doorstep_later", "Known later", "kind", []),
                 Metric::plain("doorstep_wait_seconds", "Waits", Value::Histogram { sum: 1.5, buckets: vec![(1.0, 2), (f64::INFINITY, 1)] }),
             ]
         });
@@ -126,6 +128,7 @@ mod tests {
             "doorstep_things_total{kind=\"a\"} 3",
             "doorstep_things_total{kind=\"b\"} 4",
             "doorstep_level 7",
+            "# HELP doorstep_later Known later",
             "doorstep_wait_seconds_bucket{le=\"1.0\"} 2",
             "doorstep_wait_seconds_bucket{le=\"+Inf\"} 3",
             "doorstep_wait_seconds_count 3",
