@@ -39,8 +39,6 @@ impl Verifier {
         let question = probe::address_of(&format!("kubernetes.default.svc.{}", self.domain));
         let mut verification = Verification::begin(now());
         let mut frontend = Frontend::default();
-        // What there is to tell if stepping aside is of no use.
-        let mut left = None;
         loop {
             tokio::select! {
                 changed = self.frontend.changed() => {
@@ -57,12 +55,10 @@ impl Verifier {
                     self.proof.heard(verification.live().collect());
                     match verdict {
                         Verdict::Stay => {}
-                        Verdict::StepAside(stay) => {
-                            let policy = frontend.policy.clone();
-                            left = policy.map(|policy| Blackhole { agent: self.identity.clone(), policy, at: wall_clock().as_secs() });
-                            self.step_aside(&verification, stay);
-                        }
-                        Verdict::Tell => self.tell(left.take()),
+                        Verdict::StepAside(stay) => self.step_aside(&verification, &frontend, stay, wall_clock()),
+                        Verdict::StillSilent => tracing::error!(
+                            "stepping aside brought no answer: this Cilium does not fall back; the way out is kubectl delete clrp doorstep"
+                        ),
                         Verdict::Return => self.come_back(),
                     }
                 }
@@ -86,7 +82,8 @@ impl Verifier {
         verification.judge(&round, now(), rand::random())
     }
 
-    fn step_aside(&self, verification: &Verification, stay: Duration) {
+    /// While the policy is new the other agents are told too: it may be the policy that is at fault.
+    fn step_aside(&self, verification: &Verification, frontend: &Frontend, stay: Duration, at: Duration) {
         let paths: Vec<String> = verification.silent().map(|path| format!("{} {}", path.family.label(), path.protocol)).collect();
         let reason = format!(
             "the DNS Service does not answer on this node over {}: kube-dns is to answer its clients for {} s",
@@ -96,11 +93,8 @@ impl Verifier {
         tracing::error!(%reason, "stepping aside: queries are redirected, and do not arrive");
         self.latch.hold(&reason);
         self.proof.stepped_aside(now() + stay);
-    }
-
-    fn tell(&self, left: Option<Blackhole>) {
-        tracing::error!("stepping aside did not bring the DNS Service's answers back; while the policy is new the other agents are told");
-        self.found.send_replace(left);
+        let policy = frontend.policy.clone();
+        self.found.send_replace(policy.map(|policy| Blackhole { agent: self.identity.clone(), policy, at: at.as_secs() }));
     }
 
     fn come_back(&self) {
@@ -272,13 +266,13 @@ mod tests {
         let heard = [(Path { protocol: Protocol::Udp, family: Family::V4 }, Heard::Silence)];
         verification.judge(&Round { heard: &heard, expected: true, listening: true, hairpin: true }, now(), 0.0);
         assert!(readiness.is_ready());
-        verifier.step_aside(&verification, Duration::from_secs(60));
+        let frontend = Frontend { policy: Some("u1".to_owned()), ..Frontend::default() };
+        let told = verifier.found.subscribe();
+        verifier.step_aside(&verification, &frontend, Duration::from_secs(60), Duration::from_secs(7));
         let why = "aside: the DNS Service does not answer on this node over ipv4 UDP: kube-dns is to answer its clients for 60 s";
         assert_eq!(readiness.pending(), [why]);
         assert_eq!(verifier.proof.page(now())["step_asides"], 1);
         let found = Blackhole { agent: "doorstep-x".to_owned(), policy: "u1".to_owned(), at: 7 };
-        let told = verifier.found.subscribe();
-        verifier.tell(Some(found.clone()));
         assert_eq!(*told.borrow(), Some(found));
         verifier.come_back();
         assert!(readiness.is_ready() && told.borrow().is_none());

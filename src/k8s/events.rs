@@ -110,11 +110,7 @@ fn describe(act: &Act, namespace: &str) -> Option<(&'static str, EventType, Stri
         }
         Act::Write { because: Because::Found, state, .. } => {
             let agent = state.blackholes.last().map_or("", |found| found.agent.as_str());
-            (
-                "BlackholeFound",
-                EventType::Warning,
-                format!("{agent} gets no answer from the DNS Service on its node, even after it stepped aside"),
-            )
+            ("BlackholeFound", EventType::Warning, format!("{agent} got no answer from the DNS Service on its node, and stepped aside"))
         }
         Act::Write { because: Because::Resumed, .. } => ("RedirectResumed", EventType::Normal, "a person ended the hold".to_owned()),
         Act::Write { .. } => return None,

@@ -16,7 +16,7 @@ pub struct Own {
     pub created: Option<Emitted>,
     /// The last policy it deleted, by uid.
     pub removed: Option<String>,
-    /// A blackhole on its node that it could not step out of.
+    /// A blackhole that it found on its node.
     pub blackhole: Option<Blackhole>,
 }
 

@@ -17,7 +17,7 @@ const LATEST: u64 = 253_402_300_799;
 /// Few agents must all find one.
 const FEWEST: usize = 3;
 
-/// A blackhole that an agent found and could not step out of. The state keeps at most a quorum of them.
+/// A blackhole that an agent found on its node, and stepped out of. The state keeps at most a quorum of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blackhole {
     /// The agent's pod.
@@ -32,7 +32,7 @@ impl Blackhole {
     /// For people.
     pub(super) fn sentence(&self) -> String {
         let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(self.at.min(LATEST)));
-        format!("{}, {at}: no answer from the DNS Service on this agent's node, even after it stepped aside", self.agent)
+        format!("{}, {at}: the DNS Service did not answer on this agent's node", self.agent)
     }
 }
 
@@ -67,8 +67,8 @@ pub(super) fn weigh(recorded: &[Blackhole], policy: &SeenPolicy, own: &Own, agen
     if reports.len() >= quorum {
         let names: Vec<&str> = reports.iter().take(FEWEST).map(|report| report.agent.as_str()).collect();
         return Weight::Fault(format!(
-            "{} of {agents} agents, among them {}, got no answer from the DNS Service within a minute of the policy's creation, and none \
-             after they had stepped aside: the redirect leads nowhere",
+            "{} of {agents} agents, among them {}, got no answer from the DNS Service within a minute of the policy's creation: the \
+             redirect leads nowhere. Look at what lies between Cilium and the agents' pods (kubectl describe pod, cilium-dbg lrp list)",
             reports.len(),
             names.join(", ")
         ));

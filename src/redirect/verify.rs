@@ -94,8 +94,8 @@ pub enum Verdict {
     Stay,
     /// Turn not ready, for this long.
     StepAside(Duration),
-    /// Tell the other agents: stepping aside did not bring an answer.
-    Tell,
+    /// Stepping aside did not bring an answer: only the end of the policy would.
+    StillSilent,
     /// Be ready again.
     Return,
 }
@@ -165,7 +165,7 @@ impl Verification {
             Phase::Aside { until, .. } if now >= until => self.come_back(now),
             Phase::Aside { since, until, checked: false } if now >= since + FALLEN_BACK => {
                 self.phase = Phase::Aside { since, until, checked: true };
-                if self.paths.values().any(Known::is_blackhole) { Verdict::Tell } else { Verdict::Stay }
+                if self.paths.values().any(Known::is_blackhole) { Verdict::StillSilent } else { Verdict::Stay }
             }
             Phase::Aside { .. } => Verdict::Stay,
         }
