@@ -19,7 +19,7 @@ pub(crate) struct Agent {
     /// As the kubelet counts them.
     pub(crate) restarts: u64,
     /// Its IPv4 address; empty before it has one.
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Agent {

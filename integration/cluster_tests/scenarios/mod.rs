@@ -2,6 +2,7 @@
 //! is the last.
 
 mod answers;
+mod blackholes;
 mod failures;
 mod gates;
 mod memory;
@@ -36,6 +37,8 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_pool_by_node_pool),
     ("a_cilium_that_has_become_harmful_takes_the_policy_with_it", gates::harmful_cilium),
     ("a_second_policy_for_the_service_takes_ours_with_it", gates::rival),
+    ("a_node_whose_data_path_is_broken_is_left_to_coredns_and_taken_back", blackholes::one_node),
+    ("a_new_policy_is_taken_back_where_every_data_path_is_broken", blackholes::every_node),
     ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),
     ("a_quiet_cluster_is_not_written_to", outage::quiet),
     ("a_drain_lets_agents_leave_one_by_one_and_costs_no_query", switch::drained),

@@ -33,6 +33,7 @@ fn rival(name: &str, service: Option<&str>, address: Option<&str>) -> SeenPolicy
         service: service.map(str::to_owned),
         address: address.map(|text| text.parse().unwrap()),
         deleting: false,
+        created: None,
     }
 }
 
