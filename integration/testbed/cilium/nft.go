@@ -46,9 +46,16 @@ func (d *datapath) program(rows []row) error {
 // as in Cilium; what is not redirected is left to kube-proxy, whose chains come later. A flow keeps the translation it began with,
 // as a connected socket does under Cilium's socket load balancing.
 func ruleset(rows []row) string {
-	var drops, redirects strings.Builder
+	var drops, redirects, hairpins strings.Builder
+	own := map[netip.Addr]bool{}
 	for _, row := range rows {
 		match, backends, ok := row.redirect()
+		for _, backend := range backends {
+			if !own[backend.Addr()] {
+				own[backend.Addr()] = true
+				writeHairpin(&hairpins, backend)
+			}
+		}
 		switch {
 		case !ok:
 		case len(backends) == 0:
@@ -64,6 +71,8 @@ func ruleset(rows []row) string {
 		chains += fmt.Sprintf("  chain redirect-%s { type nat hook %s priority -110; }\n", hook, hook)
 		filled += fmt.Sprintf("  chain drop-%s {\n%s  }\n  chain redirect-%s {\n%s  }\n", hook, &drops, hook, &redirects)
 	}
+	chains += "  chain hairpin { type nat hook postrouting priority 90; }\n"
+	filled += fmt.Sprintf("  chain hairpin {\n%s  }\n", &hairpins)
 	return fmt.Sprintf("table inet cilium {\n%s}\nflush table inet cilium\ntable inet cilium {\n%s}\n", chains, filled)
 }
 
@@ -113,4 +122,11 @@ func writeRedirect(rules *strings.Builder, match string, backends []netip.AddrPo
 		}
 		fmt.Fprintf(rules, "    %s %sct mark set %s dnat %s to %s\n", match, share, redirected, family(backend), backend)
 	}
+}
+
+// writeHairpin has a backend that is redirected to itself see another sender, for a pod takes no packet of its own from outside. Cilium
+// connects the socket to the backend, or translates as here where it balances packet by packet.
+func writeHairpin(rules *strings.Builder, backend netip.AddrPort) {
+	address := backend.Addr()
+	fmt.Fprintf(rules, "    %[1]s saddr %[2]s %[1]s daddr %[2]s ct mark %[3]s masquerade\n", family(backend), address, redirected)
 }

@@ -19,6 +19,7 @@ func TestARedirectedFrontendGoesToItsBackends(t *testing.T) {
 	})
 	count(t, rules, "ip daddr 10.96.0.10 udp dport 53 ct mark set 0xd0 dnat ip to 10.200.1.7:53\n", 2)
 	count(t, rules, "ip6 daddr fd00:96::a tcp dport 53 ct mark set 0xd0 dnat ip6 to [fd00:200:1::7]:53\n", 2)
+	count(t, rules, "ip saddr 10.200.1.7 ip daddr 10.200.1.7 ct mark 0xd0 masquerade\n", 1)
 	count(t, rules, " drop\n", 0)
 }
 
