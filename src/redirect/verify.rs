@@ -14,12 +14,14 @@ const SILENT_WITHIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a question waits for its answer: three of them and two pauses are over within [`SILENT_WITHIN`].
 pub const PATIENCE: Duration = Duration::from_secs(1);
-/// The mean between two rounds of questions.
-const ROUND: Duration = Duration::from_secs(60);
+/// The mean between two rounds of questions that we answer ourselves.
+const ROUND: Duration = Duration::from_secs(5);
+/// The same where others answer some of them: CoreDNS is not to hear each node every few seconds.
+const OTHERS_ROUND: Duration = Duration::from_secs(60);
 /// The same while something is new: a policy, or our own return.
-const EARLY_ROUND: Duration = Duration::from_secs(5);
+const EARLY_ROUND: Duration = Duration::from_secs(1);
 /// How long a policy, or our own return, is new.
-const NEW_FOR: Duration = Duration::from_secs(60);
+const NEW_FOR: Duration = Duration::from_secs(10);
 /// After stepping aside: by then Cilium has fallen back, or it never will.
 const FALLEN_BACK: Duration = Duration::from_secs(5);
 /// How long an agent stays aside: bounds, doubling between them.
@@ -177,9 +179,10 @@ impl Verification {
         match self.phase {
             Phase::Watching if self.paths.values().any(|known| !known.silences.is_empty()) => ASK_AGAIN,
             Phase::Watching if now < self.news + NEW_FOR => around(EARLY_ROUND),
-            Phase::Watching => around(ROUND),
+            Phase::Watching if self.live().all(|(_, live)| live) => around(ROUND),
+            Phase::Watching => around(OTHERS_ROUND),
             Phase::Aside { since, checked: false, .. } => (since + FALLEN_BACK).saturating_duration_since(now),
-            Phase::Aside { until, .. } => around(ROUND).min(until.saturating_duration_since(now)),
+            Phase::Aside { until, .. } => around(OTHERS_ROUND).min(until.saturating_duration_since(now)),
         }
     }
 
