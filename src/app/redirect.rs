@@ -11,7 +11,7 @@ use super::groups::Groups;
 use super::proof::Proof;
 use super::verify::Verifier;
 use crate::k8s::{self, Account};
-use crate::lifecycle::{Latch, Readiness};
+use crate::lifecycle::Readiness;
 use crate::redirect::Blackhole;
 use crate::resolve::Resolver;
 
@@ -19,7 +19,7 @@ use crate::resolve::Resolver;
 pub(super) struct Redirect {
     config: Option<k8s::Config>,
     readiness: Readiness,
-    drain: Latch,
+    latches: k8s::Latches,
     found: watch::Receiver<Option<Blackhole>>,
     pages: Pages,
     verifier: Verifier,
@@ -38,21 +38,24 @@ impl Redirect {
     /// `config`: the cluster; `None`: nobody is asked, and the pages stay empty. Who answers as `identity` at `listeners` asks the DNS
     /// Service for a name of `domain`.
     pub(super) fn new(config: Option<k8s::Config>, readiness: &Readiness, identity: &str, domain: &str, listeners: &[SocketAddr]) -> Self {
-        let (drain, aside) = (readiness.latch("redirect", ""), readiness.latch("aside", ""));
-        drain.release();
-        aside.release();
+        let released = |name| {
+            let latch = readiness.latch(name, "");
+            latch.release();
+            latch
+        };
         let (pages, (report, found)) = (Pages::default(), watch::channel(None));
         let verifier = Verifier {
             frontend: pages.account.frontend(),
             readiness: readiness.clone(),
-            latch: aside,
+            latch: released("aside"),
             found: report,
             proof: pages.proof.clone(),
             identity: identity.to_owned(),
             domain: domain.to_owned(),
             listeners: listeners.to_vec(),
         };
-        Self { config, readiness: readiness.clone(), drain, found, pages, verifier }
+        let latches = k8s::Latches { drain: released("redirect"), families: released("families") };
+        Self { config, readiness: readiness.clone(), latches, found, pages, verifier }
     }
 
     /// What there is to tell of it.
@@ -64,7 +67,7 @@ impl Redirect {
     pub(super) fn keep(self) -> Option<AbortHandle> {
         let config = self.config?;
         tracing::info!(namespace = config.namespace, service = config.dns_service, "keeping the redirect");
-        tokio::spawn(k8s::run(config, self.readiness, self.drain, self.found, self.pages.account));
+        tokio::spawn(k8s::run(config, self.readiness, self.latches, self.found, self.pages.account));
         Some(tokio::spawn(self.verifier.run()).abort_handle())
     }
 }

@@ -18,8 +18,17 @@ const MOST_ACTS: u32 = 8;
 /// Between two looks at our own readiness and at the drain: nobody else is asked.
 const OWN_LOOK: Duration = Duration::from_secs(1);
 
-/// Takes part until it is dropped. `drain` is held while this agent leaves its clients to kube-dns; `found`: a blackhole on its node.
-pub async fn run(config: Config, readiness: Readiness, drain: Latch, found: watch::Receiver<Option<Blackhole>>, account: Account) {
+/// What keeps this agent from being ready, as far as the redirect has to do with it.
+#[derive(Debug)]
+pub struct Latches {
+    /// Held while it leaves its clients to kube-dns.
+    pub drain: Latch,
+    /// Held while the DNS Service has a family that it does not answer.
+    pub families: Latch,
+}
+
+/// Takes part until it is dropped. `found`: a blackhole on its node.
+pub async fn run(config: Config, readiness: Readiness, latches: Latches, found: watch::Receiver<Option<Blackhole>>, account: Account) {
     let mut failures = 0;
     let cluster = loop {
         match Cluster::connect(config.clone()).await {
@@ -37,7 +46,7 @@ pub async fn run(config: Config, readiness: Readiness, drain: Latch, found: watc
         seen,
         events,
         readiness,
-        drain,
+        latches,
         found,
         account,
         around: Surroundings::default(),
@@ -53,7 +62,7 @@ struct Agent {
     seen: watches::Seen,
     events: Events,
     readiness: Readiness,
-    drain: Latch,
+    latches: Latches,
     found: watch::Receiver<Option<Blackhole>>,
     account: Account,
     /// As the last look found them.
@@ -114,14 +123,14 @@ impl Agent {
         let stands = seen.policies.as_ref().is_ok_and(|policies| policies.iter().any(redirect::SeenPolicy::is_ours));
         if !drains || !stands {
             if self.leaving.take().is_some() {
-                self.drain.release();
+                self.latches.drain.release();
             }
             self.own.drained = false;
             return;
         }
         let leaving = *self.leaving.get_or_insert_with(|| Leaving::begin(now(), self.own.ready, rand::random()));
         if now() >= leaving.at() {
-            self.drain.hold("draining: clients go back to kube-dns");
+            self.latches.drain.hold("draining: clients go back to kube-dns");
         }
         self.own.drained = now() >= leaving.over();
     }
@@ -161,6 +170,10 @@ impl Agent {
                 self.account.found(&upstream);
                 self.account.faces(&frontend, hairpin);
                 self.around = around;
+                match self.around.unanswered() {
+                    Some(reason) => self.latches.families.hold(reason),
+                    None => self.latches.families.release(),
+                }
                 let decision = self.decide(&seen);
                 self.own.looked(&seen, &decision);
                 let report = Report::new(&decision, &seen, &self.around, &self.cluster.config.namespace);

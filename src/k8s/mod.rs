@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub use crate::redirect::{CiliumConfig, Families, OnRed, Version as CiliumVersion};
 
 pub use account::{Account, Call};
-pub use agent::run;
+pub use agent::{Latches, run};
 pub use operator::{Operator, OperatorError, Pods, Sight};
 pub use policies::PolicyReview;
 

@@ -52,6 +52,13 @@ pub struct Surroundings {
     pub gates: Vec<Gate>,
 }
 
+impl Surroundings {
+    /// Why clients of some family would find nobody here: an agent of which that is so must not be ready.
+    pub fn unanswered(&self) -> Option<&str> {
+        self.shut.iter().find(|shut| shut.gate == gates::FAMILIES).map(|shut| shut.saw.as_str())
+    }
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {

@@ -62,6 +62,9 @@ pub struct SeenService {
     pub addresses: Vec<IpAddr>,
 }
 
+/// The gate on the families that an agent answers.
+pub(super) const FAMILIES: &str = "families";
+
 /// Families of addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Families {
@@ -154,19 +157,20 @@ fn ports(service: &SeenService, container_ports: &[(String, u16, Protocol)]) -> 
     })
 }
 
-/// Cilium up to 1.19 redirects every family of the Service, and finds nobody where the pod lacks one.
+/// Cilium up to 1.19 redirects every family of the Service, and finds nobody where the pod lacks one. A node's own trouble, not the
+/// cluster's: such an agent is not ready, and Cilium falls back on its node.
 fn families(service: &SeenService, serves: Option<Families>) -> Option<Shut> {
     let serves = serves?;
     let address = service.addresses.iter().find(|address| !serves.has(address))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     Some(Shut {
-        gate: "families",
+        gate: FAMILIES,
         saw: format!("Service {} has the {family} address {address}, this agent does not answer {family}", service.dns.name),
         matters: "clients of a family that the Service has and the agent has not are redirected to nobody",
         cure: format!(
             "let the agents listen on {family}, in pods that have it (manifests/overlays/dual-stack); or give the Service one family"
         ),
-        grave: true,
+        grave: false,
     })
 }
 

@@ -96,8 +96,8 @@ const ROWS: [Row; 28] = [
     ("another number in the pods", |scene| scene.container_ports[1].1 = 5353, &[("ports", true)]),
     ("another protocol in the pods", |scene| scene.container_ports[1].2 = Protocol::Udp, &[("ports", true)]),
     ("more ports in the pods", |scene| scene.container_ports.push(("metrics".to_owned(), 9253, Protocol::Tcp)), &[]),
-    ("a second family that nobody answers", |scene| scene.has(&["10.96.0.10", "fd00::a"]), &[("families", true)]),
-    ("IPv6 alone that nobody answers", |scene| scene.has(&["fd00::a"]), &[("families", true)]),
+    ("a second family that nobody answers", |scene| scene.has(&["10.96.0.10", "fd00::a"]), &[("families", false)]),
+    ("IPv6 alone that nobody answers", |scene| scene.has(&["fd00::a"]), &[("families", false)]),
     ("a family more than the Service has", |scene| scene.serves = Some(Families { v4: true, v6: true }), &[]),
     ("two families, both answered", |scene| scene.has_both(), &[]),
     ("two families, seen from outside", |scene| (scene.has(&["10.96.0.10", "fd00::a"]), scene.serves = None).0, &[]),
@@ -203,4 +203,17 @@ fn a_gate_that_shuts_behind_a_policy_is_told_though_the_policy_stays() {
     assert!(report.standing == Standing::Live && report.reasons[0].starts_with("cilium_rollout: "), "{report:?}");
     assert!(report.cures[0].ends_with("(manifests/README.md#gate-cilium_rollout)"), "{report:?}");
     assert_eq!(report.gates, gates);
+}
+
+#[test]
+fn an_agent_that_lacks_a_family_of_the_service_has_a_reason_not_to_be_ready() {
+    let reason = |change: fn(&mut Scene)| {
+        let mut scene = well();
+        change(&mut scene);
+        Surroundings { shut: scene.shut(), ..Surroundings::default() }.unanswered().map(str::to_owned)
+    };
+    let lacking = reason(|scene| scene.has(&["10.96.0.10", "fd00::a"]));
+    assert_eq!(lacking.as_deref(), Some("Service kube-dns has the IPv6 address fd00::a, this agent does not answer IPv6"));
+    assert_eq!(reason(|scene| scene.has_both()), None);
+    assert_eq!(reason(|scene| scene.ports().truncate(1)), None, "what is wrong everywhere is not this agent's fault");
 }
