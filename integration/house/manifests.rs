@@ -125,7 +125,12 @@ fn pods_run_where_they_should_and_find_what_they_need() {
             assert!(!key.is_empty() && key != "node.cilium.io/agent-not-ready", "{directory}: {toleration}");
         }
         let fields: Vec<&Value> = pod["containers"][0]["env"].as_array().unwrap().iter().collect();
-        for (name, path) in [("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("POD_IPS", "status.podIPs")] {
+        for (name, path) in [
+            ("POD_NAME", "metadata.name"),
+            ("POD_NAMESPACE", "metadata.namespace"),
+            ("POD_IPS", "status.podIPs"),
+            ("POD_TEMPLATE_GENERATION", "metadata.labels['pod-template-generation']"),
+        ] {
             let expected = json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
             assert!(fields.contains(&&expected), "{directory}: {name}");
         }

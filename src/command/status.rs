@@ -52,6 +52,7 @@ pub(super) fn ask<T>(
         pod_name: String::new(),
         asks: Vec::new(),
         serves: None,
+        template: None,
         cilium: said.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -299,6 +299,8 @@ pub struct Environment {
     pub namespace: Option<String>,
     /// `POD_IPS`, as the downward API has them: with commas.
     pub pod_ips: Option<String>,
+    /// `POD_TEMPLATE_GENERATION`, as the DaemonSet's controller labels its pods.
+    pub template_generation: Option<String>,
     /// Whether a service account is mounted.
     pub service_account: bool,
     /// The machine's name.
@@ -320,6 +322,7 @@ impl Environment {
             pod_name: variable("POD_NAME"),
             namespace: variable("POD_NAMESPACE").or_else(|| first_line(&format!("{SERVICE_ACCOUNT}/namespace"))),
             pod_ips: variable("POD_IPS"),
+            template_generation: variable("POD_TEMPLATE_GENERATION"),
             service_account: std::path::Path::new(SERVICE_ACCOUNT).join("token").exists(),
             host_name: first_line("/proc/sys/kernel/hostname").filter(|name| !name.is_empty()),
             upstream_host: variable("KUBE_DNS_UPSTREAM_SERVICE_HOST"),

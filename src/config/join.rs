@@ -157,6 +157,7 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], c
         pod_name: identity(environment),
         asks: servers.map(address).collect(),
         serves: Some(families(environment, listen)),
+        template: environment.template_generation.clone(),
         cilium,
     })
 }

@@ -11,7 +11,7 @@ use super::cluster::{CallError, Cluster, Look, Outcome};
 use super::events::Events;
 use super::watches;
 use crate::lifecycle::{Latch, Readiness};
-use crate::redirect::{self, Act, Because, Blackhole, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
+use crate::redirect::{self, Act, Blackhole, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
 
 /// Acts in a row after one look, each after a look of its own; the longest honest series is four.
 const MOST_ACTS: u32 = 8;
@@ -148,8 +148,8 @@ impl Agent {
             let Some((decision, report)) = self.look().await else { return };
             self.failures = 0;
             match &decision {
-                // A hold waits its time from the moment that an agent expects it.
-                Decision::Act(act) if !is_hold(act) || same(expected, &decision) => {
+                // What waits does so from the moment that an agent expects it.
+                Decision::Act(act) if act.waits().is_zero() || same(expected, &decision) => {
                     if !self.act(act).await {
                         return;
                     }
@@ -222,13 +222,9 @@ async fn news(found: &mut watch::Receiver<Option<Blackhole>>) {
 /// Whether two decisions are the same thing to wait for.
 fn same(one: &Decision, other: &Decision) -> bool {
     match (one, other) {
-        (Decision::Act(one), Decision::Act(other)) => Call::of(one) == Call::of(other) && is_hold(one) == is_hold(other),
+        (Decision::Act(one), Decision::Act(other)) => Call::of(one) == Call::of(other) && one.waits() == other.waits(),
         (one, other) => one == other,
     }
-}
-
-fn is_hold(act: &Act) -> bool {
-    matches!(act, Act::Write { because: Because::DeletedByHand, .. })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the agent's edge reads the clock for the decisions")]

@@ -125,6 +125,7 @@ impl Cluster {
             owner: fleet.owner.clone(),
             agents: fleet.wanted,
             settled: fleet.settled(),
+            outgoing: matches!((&self.config.template, &fleet.template), (Some(own), Some(newest)) if own != newest),
             desired: policy(),
             gates: redirect::judged(&view, policies.is_ok(), &shut),
             shut,

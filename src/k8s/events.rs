@@ -104,7 +104,7 @@ fn describe(act: &Act, namespace: &str) -> Option<(&'static str, EventType, Stri
             let note = format!("{policy} was deleted by hand, and is not created again. Cure: {}", redirect::resume(namespace));
             ("RedirectHeld", EventType::Warning, note)
         }
-        Act::Write { because: Because::Harmful | Because::Blackholed, state, .. } => {
+        Act::Write { because: Because::Harmful | Because::HarmfulToOutgoing | Because::Blackholed, state, .. } => {
             let reason = state.hold.as_ref().map_or("", |hold| hold.reason.as_str());
             ("RedirectHeld", EventType::Warning, format!("{reason}. Then: {}", redirect::resume(namespace)))
         }

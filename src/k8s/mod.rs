@@ -42,6 +42,8 @@ pub struct Config {
     pub asks: Vec<IpAddr>,
     /// Families that this process answers; `None`: it is no agent.
     pub serves: Option<Families>,
+    /// The generation of the DaemonSet's template that this pod was made of; `None`: not told.
+    pub template: Option<String>,
     /// What operators say of Cilium.
     pub cilium: CiliumConfig,
 }

@@ -13,6 +13,9 @@ use crate::redirect::{
     DnsService, ENABLE_KEY, Owner, People, Protocol, SPEC_ANNOTATION, SeenCilium, SeenPolicy, SeenService, State, Texts, Unknown, Versioned,
 };
 
+/// The annotation by which a DaemonSet counts its templates, and its controller the label of its pods.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 /// Where clients ask.
 pub(super) const DNS_PORT: u16 = 53;
 
@@ -65,6 +68,8 @@ pub(super) struct Fleet {
     pub(super) available: u32,
     /// Whether the numbers are of the newest template.
     pub(super) observed: bool,
+    /// The newest template's generation, as the pods' label has it.
+    pub(super) template: Option<String>,
     /// What the containers declare.
     pub(super) ports: Vec<(String, u16, Protocol)>,
 }
@@ -88,6 +93,7 @@ pub(super) fn fleet(set: Option<&DaemonSet>) -> Fleet {
         updated: count(status.updated_number_scheduled.unwrap_or(0)),
         available: count(status.number_available.unwrap_or(0)),
         observed: status.observed_generation == set.metadata.generation,
+        template: set.metadata.annotations.as_ref().and_then(|annotations| annotations.get(TEMPLATE_GENERATION).cloned()),
         ports: declared
             .filter_map(|port| {
                 let number = u16::try_from(port.container_port).ok()?;

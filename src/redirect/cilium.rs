@@ -3,6 +3,8 @@
 use super::gates::Shut;
 use super::state::Unknown;
 
+/// The gate on its version.
+pub(super) const GATE: &str = "cilium";
 /// The key of Cilium's ConfigMap that switches local redirect policies on.
 pub const ENABLE_KEY: &str = "enable-local-redirect-policy";
 
@@ -122,7 +124,7 @@ pub(super) fn shut(seen: Result<&SeenCilium, &Unknown>, said: &CiliumConfig) -> 
 fn unread(unknown: &Unknown, said: &CiliumConfig) -> Shut {
     let namespace = &said.namespace;
     Shut {
-        gate: "cilium",
+        gate: GATE,
         saw: match unknown {
             Unknown::Missing => format!("there is no DaemonSet cilium in namespace {namespace}"),
             Unknown::Unseen => "Cilium has not been read".to_owned(),
@@ -140,7 +142,7 @@ const MATTERS: &str = "some versions of Cilium take DNS from nodes whose agent i
 
 fn untold(seen: &SeenCilium) -> Shut {
     Shut {
-        gate: "cilium",
+        gate: GATE,
         saw: format!("the image {} does not tell its version", seen.image),
         matters: MATTERS,
         cure: "find out with `cilium version`, and say it in the configuration: redirect: { cilium_version: … }".to_owned(),
@@ -164,7 +166,7 @@ fn conduct(version: Version, said: &CiliumConfig) -> Option<Shut> {
             "upgrade Cilium to 1.18.7 or later".to_owned(),
         ),
     };
-    Some(Shut { gate: "cilium", saw, matters: MATTERS, cure, grave: true })
+    Some(Shut { gate: GATE, saw, matters: MATTERS, cure, grave: true })
 }
 
 fn enabled(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {

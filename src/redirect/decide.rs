@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::cilium::OnRed;
+use super::cilium::{self, OnRed};
 use super::gates::{self, SeenPolicy, Shut};
 use super::judged::{Gate, paragraph};
 use super::own::Own;
@@ -42,6 +42,8 @@ pub struct Surroundings {
     pub agents: u32,
     /// Whether all pods are of the DaemonSet's newest template and available.
     pub settled: bool,
+    /// Whether this agent is of a former template, and so perhaps of a former configuration.
+    pub outgoing: bool,
     /// The policy there ought to be, owned; `None` where the Service is unknown.
     pub desired: Option<Policy>,
     /// Gates that are shut.
@@ -145,6 +147,8 @@ pub enum Because {
     Resumed,
     /// A gate has shut behind the policy, and a policy does harm now.
     Harmful,
+    /// The same, by what operators told an agent of a former template of Cilium: they may have told its successors otherwise.
+    HarmfulToOutgoing,
     /// This agent has found a blackhole on its node.
     Found,
     /// Enough agents have.
@@ -248,7 +252,8 @@ impl Row<'_> {
     fn standing(&self, policy: &SeenPolicy, now: Duration) -> Decision {
         if let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) {
             let reason = format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, paragraph(shut.gate));
-            return self.hold(&reason, now, Because::Harmful);
+            let by_config = shut.gate == cilium::GATE;
+            return self.hold(&reason, now, if by_config && self.around.outgoing { Because::HarmfulToOutgoing } else { Because::Harmful });
         }
         match quorum::weigh(&self.recorded.state.blackholes, policy, self.own, self.around.agents, now) {
             Weight::Nothing => Decision::Rest(Rest::Live),

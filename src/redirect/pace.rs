@@ -12,6 +12,9 @@ const ACT_SPREAD: Duration = Duration::from_millis(20);
 const ACT_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Before a deletion is taken for a person's: an agent that deleted on a state which had just changed corrects itself first.
 const HOLD_AFTER: Duration = Duration::from_secs(5);
+/// Before an agent of a former template takes a policy for harmful that its successors may have been told to accept: longer than a
+/// rollout. Where none of them ever runs, it does so after all.
+const OUTGOING_HOLD_AFTER: Duration = Duration::from_secs(3600);
 /// Between two looks of the cluster's agents, all together, while something stands in the way.
 const WAITING_LOOK: Duration = Duration::from_secs(10);
 /// Between two looks of the cluster's agents, all together, while all is as it should be. A Cilium that has become harmful is then seen
@@ -35,13 +38,21 @@ pub fn until_first_look(dice: f64) -> Duration {
 pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {
     let agents = agents.max(1);
     match decision {
-        Decision::Act(act) => {
-            let spread = soon(agents, dice);
-            if matches!(act, Act::Write { because: Because::DeletedByHand, .. }) { HOLD_AFTER + spread } else { spread }
-        }
+        Decision::Act(act) => act.waits() + soon(agents, dice),
         Decision::Rest(Rest::NotReady) => READINESS_LOOK,
         Decision::Rest(Rest::Live | Rest::Off | Rest::Held | Rest::Draining) => exponential(DUTY_LOOK * agents, dice),
         Decision::Rest(_) => exponential(WAITING_LOOK * agents, dice),
+    }
+}
+
+impl Act {
+    /// How long an agent must have expected it before it does it: some holds are somebody else's to write, or to make needless.
+    pub fn waits(&self) -> Duration {
+        match self {
+            Self::Write { because: Because::DeletedByHand, .. } => HOLD_AFTER,
+            Self::Write { because: Because::HarmfulToOutgoing, .. } => OUTGOING_HOLD_AFTER,
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -123,6 +134,7 @@ mod tests {
         assert_eq!(until_look(&delete, 100_000, 0.5), S(30), "nobody waits longer than a minute");
         let write = |because| Decision::Act(Act::Write { state: super::super::State::default(), version: String::new(), because });
         assert_eq!(until_look(&write(Because::DeletedByHand), 3, 0.0), S(5));
+        assert_eq!(until_look(&write(Because::HarmfulToOutgoing), 3, 0.0), S(3600), "its successors are to say");
         assert_eq!(until_look(&write(Because::Unwanted), 3, 0.0), S(0));
     }
 

@@ -36,6 +36,7 @@ fn cluster(answer: fn(&str, &str) -> (u16, Value)) -> (Cluster, Heard) {
         pod_name: "doorstep-1".to_owned(),
         asks: Vec::new(),
         serves: None,
+        template: None,
         cilium: CiliumConfig::default(),
     };
     (Cluster::with(Client::new(service, "kube-system"), config), heard)

@@ -25,6 +25,7 @@ fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static)
         pod_name: String::new(),
         asks: Vec::new(),
         serves: None,
+        template: None,
         cilium: CiliumConfig::default(),
     };
     Cluster::with(Client::new(service, "kube-system"), config)

@@ -135,6 +135,10 @@ fn on_emitted_and_present_rests() {
     assert_eq!(hold.reason, "rival: a rival; it matters. a cure (manifests/README.md#gate-rival)");
     assert_eq!(hold.answers, case.seen.people.clone().unwrap().answer, "a person's next word ends it");
     assert_eq!(state.emitted, Some(emitted("u1")));
+    case.around.outgoing = true;
+    assert!(matches!(case.decide(), Decision::Act(Act::Write { because: Because::Harmful, .. })), "no operator says otherwise of a rival");
+    case.around.shut = vec![Shut { gate: "cilium", grave: true, ..shut_gate() }];
+    assert!(matches!(case.decide(), Decision::Act(Act::Write { because: Because::HarmfulToOutgoing, .. })));
     case.around.on_red = OnRed::Alarm;
     assert_eq!(case.decide(), rest(Rest::Live), "told, and left to people");
 }
