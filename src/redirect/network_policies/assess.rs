@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::cure;
 use super::groups::{Group, NAMED};
 use super::policy::{DnsRule, NetworkPolicy, Reference};
-use super::reach::{About, Allowed, Destination, Direction, Service, Source, Way};
+use super::reach::{About, Allowed, ByNamespace, Destination, Direction, Service, Source, Way};
 use super::selector::Labels;
 use crate::redirect::policy::Protocol;
 
@@ -86,7 +86,8 @@ pub struct Finding {
 
 /// All that is wrong, the agents' own first.
 pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
-    let of = |labels| About::new(cluster.policies, cluster.services, labels);
+    let policies = ByNamespace::new(cluster.policies);
+    let of = |labels| About::new(&policies, cluster.services, labels);
     let (agents, kube_dns) = (of(&cluster.agents.labels), of(&cluster.kube_dns.labels));
     let mut found = Found { findings: BTreeMap::new(), counted: BTreeSet::new(), cluster: *cluster };
     let upstream = |protocol| {

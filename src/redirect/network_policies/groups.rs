@@ -73,21 +73,39 @@ impl Groups {
         }
     }
 
-    /// Where pods may not be read: for each rule the pods that have no label more than it asks for, in each of these namespaces (name and
-    /// labels) that it is about. Pods of several policies by several labels are not among them.
+    /// Where pods may not be read: for each rule the pods that have no label more than it asks for, and a pod without labels, in each of
+    /// these namespaces (name and labels) that it is about. Pods of several policies by several labels are not among them.
     pub fn imagined(policies: &[NetworkPolicy], namespaces: &BTreeMap<String, Labels>) -> Self {
         let mut groups = Self::new(policies);
-        for (namespace, namespace_labels) in namespaces {
-            for rule in policies.iter().flat_map(|policy| &policy.rules) {
-                let labels = rule.subject.example();
-                let pod = Pod { name: "*", namespace, labels: &labels, namespace_labels, service_account: "default" };
-                let joined = pod.joined();
-                if rule.is_about(&joined) && !groups.holds(&joined) {
-                    groups.add(&pod);
-                }
+        for policy in policies {
+            // Most policies are about one namespace, and clusters have thousands.
+            let only = policy.reference.namespace.as_ref();
+            let (first, all) = (only.and_then(|name| namespaces.get_key_value(name)), only.is_none().then_some(namespaces));
+            for (namespace, labels) in first.into_iter().chain(all.into_iter().flatten()) {
+                groups.imagine(policy, namespace, labels);
             }
         }
+        for (namespace, labels) in namespaces {
+            groups.add_imagined(&Labels::new(), namespace, labels);
+        }
         groups
+    }
+
+    fn imagine(&mut self, policy: &NetworkPolicy, namespace: &str, namespace_labels: &Labels) {
+        for rule in &policy.rules {
+            let labels = rule.subject.example();
+            let pod = imagined_pod(&labels, namespace, namespace_labels);
+            if rule.is_about(&pod.joined()) {
+                self.add_imagined(&labels, namespace, namespace_labels);
+            }
+        }
+    }
+
+    fn add_imagined(&mut self, labels: &Labels, namespace: &str, namespace_labels: &Labels) {
+        let pod = imagined_pod(labels, namespace, namespace_labels);
+        if !self.holds(&pod.joined()) {
+            self.add(&pod);
+        }
     }
 
     /// All groups.
@@ -100,4 +118,14 @@ impl Groups {
             joined.iter().filter(|(key, _)| self.keys.contains(*key)).map(|(key, value)| (key.clone(), value.clone())).collect();
         self.groups.contains_key(&projected)
     }
+}
+
+fn imagined_pod<'a>(labels: &'a Labels, namespace: &'a str, namespace_labels: &'a Labels) -> Pod<'a> {
+    Pod { name: "*", namespace, labels, namespace_labels, service_account: "default" }
+}
+
+/// The namespaces that policies are in or select by name, for whoever may not read namespaces.
+pub fn namespaces(policies: &[NetworkPolicy]) -> BTreeSet<String> {
+    let own = policies.iter().filter_map(|policy| policy.reference.namespace.clone());
+    own.chain(policies.iter().flat_map(|policy| &policy.rules).flat_map(|rule| rule.subject.namespaces())).collect()
 }

@@ -15,7 +15,7 @@ mod selector;
 mod tests;
 
 pub use assess::{Cluster, Finding, Harm, findings};
-pub use groups::{Group, Groups, Pod};
+pub use groups::{Group, Groups, Pod, namespaces};
 pub use policy::{ACKNOWLEDGED, Garbled, Kind, NetworkPolicy, Reference};
 pub use reach::{Destination, Service};
-pub use selector::Labels;
+pub use selector::{Labels, NAMESPACE_NAME};

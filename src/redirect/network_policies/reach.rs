@@ -1,6 +1,6 @@
 //! Whether one pod reaches another: the sum of all policies about either.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::policy::{At, DnsRule, Entry, NetworkPolicy, Peer, Peers, Port, Ports, Rule, Transport};
 use super::selector::{Labels, NAMESPACE};
@@ -91,6 +91,26 @@ pub(super) enum Direction {
     Ingress,
 }
 
+/// Policies by the namespace of the pods they are about; `None`: of any.
+pub(super) struct ByNamespace<'a>(BTreeMap<Option<&'a str>, Vec<&'a NetworkPolicy>>);
+
+impl<'a> ByNamespace<'a> {
+    pub(super) fn new(policies: &'a [NetworkPolicy]) -> Self {
+        let mut sorted = BTreeMap::<_, Vec<_>>::new();
+        for policy in policies {
+            sorted.entry(policy.reference.namespace.as_deref()).or_default().push(policy);
+        }
+        Self(sorted)
+    }
+
+    /// Those that may be about a pod.
+    fn near(&self, pod: &Labels) -> Vec<&'a NetworkPolicy> {
+        let namespace = pod.get(NAMESPACE).map(String::as_str);
+        let own = namespace.and_then(|namespace| self.0.get(&Some(namespace)));
+        own.into_iter().chain(self.0.get(&None)).flatten().copied().collect()
+    }
+}
+
 /// The policies about one pod.
 pub(super) struct About<'a> {
     sources: Vec<Source<'a>>,
@@ -98,8 +118,8 @@ pub(super) struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    pub(super) fn new(policies: &'a [NetworkPolicy], services: &'a [Service], pod: &Labels) -> Self {
-        let rules = policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+    pub(super) fn new(policies: &ByNamespace<'a>, services: &'a [Service], pod: &Labels) -> Self {
+        let rules = policies.near(pod).into_iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
         Self { sources: rules.filter(|(_, rule)| rule.is_about(pod)).collect(), services }
     }
 

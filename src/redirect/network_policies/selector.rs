@@ -11,6 +11,8 @@ pub type Labels = BTreeMap<String, String>;
 pub(super) const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 /// What Cilium puts before the keys of a namespace's labels.
 pub(super) const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels.";
+/// The label by which each namespace has its own name.
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// The key under which Cilium has a pod's service account.
 pub(super) const SERVICE_ACCOUNT: &str = "io.cilium.k8s.policy.serviceaccount";
 /// The key under which Cilium has the cluster's name: all pods we see are of one cluster.
@@ -75,6 +77,13 @@ impl Selector {
     /// Whether it says of which namespaces.
     pub(super) fn names_namespaces(&self) -> bool {
         self.0.iter().any(|requirement| requirement.key == NAMESPACE || requirement.key.starts_with(NAMESPACE_LABELS))
+    }
+
+    /// Namespaces that it names.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = String> {
+        let names = |key: &str| key == NAMESPACE || key.strip_prefix(NAMESPACE_LABELS) == Some(NAMESPACE_NAME);
+        let named = self.0.iter().filter(move |requirement| requirement.operator == Operator::In && names(&requirement.key));
+        named.flat_map(|requirement| requirement.values.iter().cloned())
     }
 
     /// Whether it selects what is no pod.

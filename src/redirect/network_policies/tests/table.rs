@@ -128,6 +128,33 @@ fn without_pods_each_rule_stands_for_pods_of_its_own_labels() {
     assert_eq!(imagined("ccnp-but-system"), [cut_off]);
 }
 
+/// An agent may read policies alone: what it takes for the cluster is what they name.
+#[test]
+fn without_namespaces_those_are_judged_that_policies_are_in_or_name() {
+    let named = |file: &str| -> Vec<String> { super::super::namespaces(&policies(file)).into_iter().collect() };
+    assert_eq!(named("np-some-pods"), ["app"]);
+    assert_eq!(named("ccnp-all-pods"), [""; 0]);
+    let expressions = serde_json::json!([
+        { "key": "k8s:io.kubernetes.pod.namespace", "operator": "In", "values": ["data", "app"] },
+        { "key": "k8s:io.cilium.k8s.namespace.labels.team", "operator": "In", "values": ["web"] },
+    ]);
+    let by_name = serde_json::json!({
+        "kind": "CiliumClusterwideNetworkPolicy",
+        "metadata": { "name": "x" },
+        "spec": { "endpointSelector": { "matchExpressions": expressions } },
+    });
+    assert_eq!(super::super::namespaces(&[read(&by_name)]).into_iter().collect::<Vec<_>>(), ["app", "data"]);
+}
+
+/// Pods about which no policy is are kept out as well.
+#[test]
+fn a_pod_without_labels_is_imagined_in_each_namespace() {
+    let policies = policies("np-ingress-of-kube-system");
+    let groups = Groups::imagined(&policies, &namespaces());
+    let kept_out = "kept_out UDP+TCP by networkpolicy kube-system/deny-ingress: app/* data/* kube-system/* monitoring/*";
+    assert_eq!(lines(&assess_groups(&policies, groups, 53)), [kept_out]);
+}
+
 #[test]
 fn no_file_is_forgotten_in_the_table() {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(PLACE);
