@@ -33,7 +33,7 @@
 //! | a record type whose RDATA holds names | `wire::record`; every other type passes as it is (RFC 3597) |
 //! | a kind of rule | [`rules`], then `config::file::queries` |
 //! | an upstream transport | `upstream::Server` and `upstream::endpoint`, which asks it; its URL in `config::value` |
-//! | a gate | `redirect::gates` (Cilium's own: `redirect::cilium`), a pure function; what it reads: `k8s::cluster`, and a row in `manifests/base/rbac*.yaml` |
+//! | a gate | `redirect::gates` (Cilium's own: `redirect::cilium`), a pure function; what it reads: `k8s::cluster` (network policies: `k8s::policies`), and a row in `manifests/base/rbac*.yaml` |
 //! | a metric | the counts in their room, the names in `app::metrics`, a row in README's table |
 //! | a key of the file | `config::file`; a flag: `config::args`; a command: [`command`] |
 //! | a scenario | `integration/scenarios` in front of a CoreDNS, `integration/cluster_tests/scenarios` on a cluster |

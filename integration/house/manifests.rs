@@ -177,12 +177,13 @@ fn text(value: &Value) -> &str {
 
 #[test]
 fn agents_may_do_what_is_listed_here_and_no_more() {
-    let rows = |file: &str, role: &str| -> Vec<String> {
+    let rows_of = |kind: &str, file: &str, role: &str| -> Vec<String> {
         let words = |value: &Value| value.as_array().map_or(String::new(), |list| list.iter().map(text).collect::<Vec<_>>().join(","));
         let row =
             |rule: &Value| ["apiGroups", "resources", "resourceNames", "verbs"].map(|key| words(&rule[key])).join(" ").trim().to_owned();
-        find(&documents(file), "Role", role)["rules"].as_array().unwrap().iter().map(row).collect()
+        find(&documents(file), kind, role)["rules"].as_array().unwrap().iter().map(row).collect()
     };
+    let rows = |file: &str, role: &str| rows_of("Role", file, role);
     let expected = [
         "services kube-dns,kube-dns-upstream get",
         "services kube-dns-upstream list,watch",
@@ -197,9 +198,16 @@ fn agents_may_do_what_is_listed_here_and_no_more() {
     assert_eq!(rows("manifests/base/rbac.yaml", "doorstep"), expected);
     let expected = ["apps daemonsets cilium get", "configmaps cilium-config get"];
     assert_eq!(rows("manifests/base/rbac-cilium.yaml", "doorstep-cilium"), expected);
+    let expected = ["networking.k8s.io networkpolicies  list", "cilium.io ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies  list"];
+    assert_eq!(rows_of("ClusterRole", "manifests/base/rbac-network-policies.yaml", "doorstep"), expected);
     for directory in KUSTOMIZATIONS {
+        let objects = kustomize(directory);
         let cluster_wide = |object: &&Value| text(&object["kind"]).starts_with("Cluster");
-        assert_eq!(kustomize(directory).iter().filter(cluster_wide).count(), 0, "{directory}");
+        assert_eq!(objects.iter().filter(cluster_wide).count(), 2, "{directory}: that role and its binding");
+        let namespace = &find(&objects, "DaemonSet", "doorstep")["metadata"]["namespace"];
+        for (kind, name) in [("RoleBinding", "doorstep"), ("RoleBinding", "doorstep-cilium"), ("ClusterRoleBinding", "doorstep")] {
+            assert_eq!(find(&objects, kind, name)["subjects"][0]["namespace"], *namespace, "{directory}: {kind} {name}");
+        }
     }
 }
 

@@ -46,6 +46,11 @@ pub(super) fn list(words: &[&str]) -> String {
     }
 }
 
+/// `true` or `false`.
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))
+}
+
 /// `IP:PORT` to listen on; port 0 stands for a free one.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {

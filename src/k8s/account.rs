@@ -14,8 +14,10 @@ use crate::redirect::{Act, Frontend, Report};
 pub enum Call {
     /// A watch.
     Watch,
-    /// A look at everything.
+    /// A look at everything but network policies.
     Look,
+    /// Reading the network policies.
+    Review,
     /// Creating the policy.
     Create,
     /// Deleting the policy.
@@ -28,13 +30,14 @@ pub enum Call {
 
 impl Call {
     /// All of them, for the metrics page.
-    pub const ALL: [Self; 6] = [Self::Watch, Self::Look, Self::Create, Self::Delete, Self::Write, Self::Event];
+    pub const ALL: [Self; 7] = [Self::Watch, Self::Look, Self::Review, Self::Create, Self::Delete, Self::Write, Self::Event];
 
     /// Its name as labels have it.
     pub fn label(self) -> &'static str {
         match self {
             Self::Watch => "watch",
             Self::Look => "look",
+            Self::Review => "review",
             Self::Create => "create",
             Self::Delete => "delete",
             Self::Write => "write",

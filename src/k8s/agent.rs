@@ -9,9 +9,10 @@ use super::Config;
 use super::account::{Account, Call};
 use super::cluster::{CallError, Cluster, Look, Outcome};
 use super::events::Events;
+use super::policies::Subjects;
 use super::watches;
 use crate::lifecycle::{Latch, Readiness};
-use crate::redirect::{self, Act, Blackhole, Decision, Leaving, Observation, Own, Report, Rest, Surroundings, Switch, decide};
+use crate::redirect::{self, Act, Blackhole, Decision, Leaving, Observation, Own, Report, Rest, Reviewed, Surroundings, Switch, decide};
 
 /// Acts in a row after one look, each after a look of its own; the longest honest series is four.
 const MOST_ACTS: u32 = 8;
@@ -50,6 +51,7 @@ pub async fn run(config: Config, readiness: Readiness, latches: Latches, found: 
         found,
         account,
         around: Surroundings::default(),
+        reviewed: Reviewed::default(),
         own: Own::default(),
         leaving: None,
         failures: 0,
@@ -67,6 +69,8 @@ struct Agent {
     account: Account,
     /// As the last look found them.
     around: Surroundings,
+    /// The network policies.
+    reviewed: Reviewed,
     own: Own,
     leaving: Option<Leaving>,
     /// Looks and acts in a row that failed.
@@ -136,16 +140,21 @@ impl Agent {
     }
 
     fn pause(&self, decision: &Decision) -> Duration {
-        match self.failures {
+        let pause = match self.failures {
+            0 if *decision == Decision::Rest(Rest::Unread) => redirect::until_turn(self.around.agents, rand::random()),
             0 => redirect::until_look(decision, self.around.agents, rand::random()),
             failures => redirect::backoff(failures, rand::random()),
+        };
+        match (decision, self.reviewed.until_forgotten(now())) {
+            (Decision::Rest(Rest::Live), Some(left)) => pause.min(left),
+            _ => pause,
         }
     }
 
     /// Looks at everything, acts on that, and looks again until there is nothing to do.
     async fn look_and_act(&mut self, expected: &Decision) {
         for _ in 0..MOST_ACTS {
-            let Some((decision, report)) = self.look().await else { return };
+            let Some((decision, report)) = self.look(expected).await else { return };
             self.failures = 0;
             match &decision {
                 // What waits does so from the moment that an agent expects it.
@@ -163,9 +172,9 @@ impl Agent {
         self.failures += 1;
     }
 
-    async fn look(&mut self) -> Option<(Decision, Report)> {
+    async fn look(&mut self, expected: &Decision) -> Option<(Decision, Report)> {
         match self.cluster.look().await {
-            Ok(Look { seen, around, upstream, frontend, hairpin, .. }) => {
+            Ok(Look { seen, around, upstream, frontend, hairpin, subjects, .. }) => {
                 self.account.done(Call::Look);
                 self.account.found(&upstream);
                 self.account.faces(&frontend, hairpin);
@@ -174,6 +183,7 @@ impl Agent {
                     Some(reason) => self.latches.families.hold(reason),
                     None => self.latches.families.release(),
                 }
+                self.review(&seen, subjects.as_ref(), expected).await;
                 let decision = self.decide(&seen);
                 self.own.looked(&seen, &decision);
                 let report = Report::new(&decision, &seen, &self.around, &self.cluster.config.namespace);
@@ -185,6 +195,25 @@ impl Agent {
                 None
             }
         }
+    }
+
+    /// Reads the network policies where that is due, and judges them by what is known. A reading that fails is no failure of the look: while
+    /// a policy stands nothing depends on it.
+    async fn review(&mut self, seen: &Observation, subjects: Option<&Subjects>, expected: &Decision) {
+        self.own.ready = self.readiness.is_ready();
+        let plain = decide(seen, &self.around, &self.own, wall_clock());
+        if let Some(subjects) = subjects
+            && self.reviewed.is_due(&plain, expected, self.around.agents, now(), rand::random())
+        {
+            match self.cluster.read_review(subjects).await {
+                Ok(review) => {
+                    self.reviewed.keep(review, now());
+                    self.account.done(Call::Review);
+                }
+                Err(error) => self.account.failed(Call::Review, &error.to_string()),
+            }
+        }
+        self.reviewed.weigh(&plain, &mut self.around, self.cluster.config.cilium.accept_network_policies, now());
     }
 
     /// Whether the call came through; what came of it, the next look tells.

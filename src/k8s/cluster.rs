@@ -11,6 +11,7 @@ use kube::{Client, Error};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
+use super::policies::Subjects;
 use super::read::{self, Fleet};
 use super::{Access, Config};
 use crate::redirect::{
@@ -61,6 +62,8 @@ pub(super) struct Look {
     pub(super) upstream: Vec<IpAddr>,
     /// Where clients ask.
     pub(super) frontend: Vec<SocketAddr>,
+    /// Whom network policies are judged about; `None` without the DNS Service.
+    pub(super) subjects: Option<Subjects>,
     /// Whether Cilium brings a pod's own query back to it.
     pub(super) hairpin: bool,
 }
@@ -106,6 +109,7 @@ impl Cluster {
         )?;
         let people = read::people(timely(self.maps.get_opt(PEOPLE)).await?.as_ref());
         let fleet = read::fleet(set.as_ref());
+        let subjects = Subjects::new(&self.config.namespace, set.as_ref(), dns.as_ref(), upstream.as_ref());
         let dns = read::service(dns.as_ref(), &fleet.ports);
         let upstream = read::service(upstream.as_ref(), &fleet.ports);
         let view = View {
@@ -130,11 +134,12 @@ impl Cluster {
             gates: redirect::judged(&view, policies.is_ok(), &shut),
             shut,
             on_red: self.config.cilium.on_red,
+            unread: false,
         };
         let upstream = upstream.map(|service| service.addresses).unwrap_or_default();
         let frontend = dns.iter().flat_map(|service| &service.addresses).map(|address| SocketAddr::new(*address, read::DNS_PORT)).collect();
         let hairpin = redirect::hairpin(cilium.as_ref(), &self.config.cilium);
-        Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream, frontend, hairpin })
+        Ok(Look { seen: Observation { people, state, policies }, around, fleet, upstream, frontend, subjects, hairpin })
     }
 
     /// A Service of the namespace.

@@ -83,7 +83,11 @@ impl Operator {
     /// # Errors
     /// The API server refuses or does not answer.
     pub async fn look(&self, now: Duration) -> Result<Sight, OperatorError> {
-        let Look { seen, around, fleet, .. } = self.0.look().await.map_err(call)?;
+        let Look { seen, mut around, fleet, subjects, .. } = self.0.look().await.map_err(call)?;
+        if let Some(subjects) = subjects {
+            let review = self.0.read_review(&subjects).await.map_err(call)?;
+            around.weigh(Some(&review), self.0.config.cilium.accept_network_policies);
+        }
         // As an agent that is ready would decide.
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
         let pods = Pods { installed: fleet.owner.is_some(), wanted: fleet.wanted, updated: fleet.updated, available: fleet.available };

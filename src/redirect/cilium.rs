@@ -18,7 +18,7 @@ pub enum OnRed {
     Alarm,
 }
 
-/// What operators say of their Cilium, and of a gate that turns red.
+/// What operators say of their Cilium, of network policies, and of a gate that turns red.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiliumConfig {
     /// Where the DaemonSet `cilium` and the ConfigMap `cilium-config` are.
@@ -27,13 +27,15 @@ pub struct CiliumConfig {
     pub version: Option<Version>,
     /// A version whose faults are known and accepted.
     pub accept: Option<Version>,
+    /// Network policies that are found harmful do not keep a policy from being created.
+    pub accept_network_policies: bool,
     /// What is done behind a standing policy.
     pub on_red: OnRed,
 }
 
 impl Default for CiliumConfig {
     fn default() -> Self {
-        Self { namespace: "kube-system".to_owned(), version: None, accept: None, on_red: OnRed::Hold }
+        Self { namespace: "kube-system".to_owned(), version: None, accept: None, accept_network_policies: false, on_red: OnRed::Hold }
     }
 }
 

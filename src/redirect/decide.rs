@@ -52,6 +52,8 @@ pub struct Surroundings {
     pub on_red: OnRed,
     /// All gates, for people; empty before the first look.
     pub gates: Vec<Gate>,
+    /// The cluster's network policies are to be read before a policy is created, and this agent has not.
+    pub unread: bool,
 }
 
 impl Surroundings {
@@ -87,6 +89,8 @@ pub enum Rest {
     NotReady,
     /// A policy is wanted, but not as things are.
     Blocked(Vec<Shut>),
+    /// A policy is wanted, but this agent has not read the cluster's network policies.
+    Unread,
     /// The policy has another spec than this release's; it is replaced once every pod is of one release.
     OtherSpec,
     /// The policy is being deleted.
@@ -234,6 +238,7 @@ impl Row<'_> {
         match &self.around.desired {
             _ if !self.around.shut.is_empty() => Decision::Rest(Rest::Blocked(self.around.shut.clone())),
             Some(_) if !self.own.ready => Decision::Rest(Rest::NotReady),
+            Some(_) if self.around.unread => Decision::Rest(Rest::Unread),
             Some(policy) => Decision::Act(Act::Create(Box::new(policy.clone()))),
             None => Decision::Rest(Rest::Still("the DNS Service: not read yet".to_owned())),
         }
@@ -296,7 +301,7 @@ impl Row<'_> {
 
     /// While a rollout is under way pods of two releases stand behind one policy, and gates that are shut would not let it be made anew.
     fn replaces(&self, policy: &SeenPolicy) -> bool {
-        self.is_outdated(policy) && self.around.settled && self.around.shut.is_empty() && self.own.ready
+        self.is_outdated(policy) && self.around.settled && self.around.shut.is_empty() && !self.around.unread && self.own.ready
     }
 
     fn emit(&self, emitted: Option<Emitted>, because: Because) -> Decision {

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::gates::{Shut, View, no_crd};
+use super::review::NETWORK_POLICIES;
 use super::state::Unknown;
 
 /// All gates, in the order in which they are told. Each has a paragraph of its name in `manifests/README.md`.
-pub const GATES: [&str; 9] =
-    ["crd", "local_redirect_policies", "cilium", "cilium_rollout", "service", "ports", "families", "upstream", "rival"];
+pub const GATES: [&str; 10] =
+    ["crd", "local_redirect_policies", "cilium", "cilium_rollout", "service", "ports", "families", "upstream", "rival", NETWORK_POLICIES];
 
 /// Where the paragraph of a gate is.
 pub fn paragraph(gate: &str) -> String {
@@ -47,7 +48,7 @@ pub struct Gate {
     pub name: &'static str,
     /// The verdict.
     pub verdict: Judged,
-    /// What was seen, where that keeps a policy from being created.
+    /// What was seen, where there is something to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saw: Option<String>,
     /// Why that matters.
@@ -58,7 +59,8 @@ pub struct Gate {
     pub cure: Option<String>,
 }
 
-/// All gates, judged by what was seen and by which of them that shuts. `has_crd`: whether the API server knows the policies.
+/// All gates, judged by what was seen and by which of them that shuts; network policies are judged when they are read, see
+/// [`super::Surroundings::weigh`]. `has_crd`: whether the API server knows CiliumLocalRedirectPolicies.
 pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<Gate> {
     let crd = (!has_crd).then(no_crd);
     let judge = |name| {
@@ -87,6 +89,7 @@ fn is_unknown(name: &str, view: &View<'_>, found: Option<&Shut>) -> bool {
         "families" => view.service.is_err() || view.serves.is_none(),
         "upstream" => view.service.is_err() || !is_read(view.upstream),
         "ports" | "rival" => view.service.is_err(),
+        NETWORK_POLICIES => true,
         _ => false,
     }
 }

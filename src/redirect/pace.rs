@@ -40,8 +40,9 @@ pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {
     match decision {
         Decision::Act(act) => act.waits() + soon(agents, dice),
         Decision::Rest(Rest::NotReady) => READINESS_LOOK,
+        Decision::Rest(Rest::Unread) => soon(agents, dice),
         Decision::Rest(Rest::Live | Rest::Off | Rest::Held | Rest::Draining) => exponential(DUTY_LOOK * agents, dice),
-        Decision::Rest(_) => exponential(WAITING_LOOK * agents, dice),
+        Decision::Rest(_) => until_turn(agents, dice),
     }
 }
 
@@ -54,6 +55,11 @@ impl Act {
             _ => Duration::ZERO,
         }
     }
+}
+
+/// After a look that left it to others to read the network policies: the time until the next one.
+pub fn until_turn(agents: u32, dice: f64) -> Duration {
+    exponential(WAITING_LOOK * agents.max(1), dice)
 }
 
 /// After news that every agent hears at once: the time until the next fresh look.

@@ -106,6 +106,10 @@ impl Report {
                 self.cures = vec![resume(namespace)];
             }
             Decision::Rest(Rest::NotReady) => self.reasons = vec!["this agent is not ready".to_owned()],
+            Decision::Rest(Rest::Unread) => {
+                self.reasons =
+                    vec!["network policies are read before a policy is created, by an agent at a time; this one in its turn".to_owned()];
+            }
             Decision::Rest(Rest::OtherSpec) => {
                 self.reasons = vec!["the policy has another spec than this release's".to_owned()];
                 self.cures = vec!["it is replaced once the rollout of the DaemonSet is complete and every gate is open".to_owned()];
@@ -138,7 +142,7 @@ fn standing(decision: &Decision) -> Standing {
             Rest::Held => Standing::Held,
             Rest::Draining => Standing::Draining,
             Rest::Still(_) => Standing::Still,
-            Rest::NotReady | Rest::Blocked(_) | Rest::Uninstalled => Standing::Waiting,
+            Rest::NotReady | Rest::Blocked(_) | Rest::Unread | Rest::Uninstalled => Standing::Waiting,
             Rest::Going => Standing::Changing,
         },
     }

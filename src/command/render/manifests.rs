@@ -4,10 +4,11 @@
 use crate::config::render::ManifestArgs;
 
 /// The files, in the order in which they are applied.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("../../../manifests/base/serviceaccount.yaml"),
     include_str!("../../../manifests/base/rbac.yaml"),
     include_str!("../../../manifests/base/rbac-cilium.yaml"),
+    include_str!("../../../manifests/base/rbac-network-policies.yaml"),
     include_str!("../../../manifests/base/admission.yaml"),
     include_str!("../../../manifests/base/configuration.yaml"),
     include_str!("../../../manifests/base/redirect.yaml"),
@@ -142,6 +143,7 @@ mod tests {
         for name in ["doorstep", "doorstep-cilium"] {
             assert_eq!(object(&objects, "RoleBinding", name)["subjects"][0]["namespace"], "openshift-dns");
         }
+        assert_eq!(object(&objects, "ClusterRoleBinding", "doorstep")["subjects"][0]["namespace"], "openshift-dns");
         assert_eq!(object(&objects, "Role", "doorstep")["rules"][0]["resourceNames"], json!(["dns-default", "kube-dns-upstream"]));
         for name in ["kube-dns-upstream", "kube-dns-upstream-headless"] {
             let service = object(&objects, "Service", name);

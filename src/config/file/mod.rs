@@ -34,6 +34,7 @@ const LIMIT: (usize, usize) = (1, 1_000_000);
 
 /// The top keys.
 const KEYS: [&str; 10] = ["listen", "admin", "cache", "cluster_domain", "upstreams", "zones", "rules", "redirect", "limits", "log"];
+const REDIRECT: [&str; 5] = ["cilium_namespace", "cilium_version", "accept_cilium", "accept_network_policies", "on_red"];
 const LIMITS: [&str; 5] = ["waiting_per_client", "waiting", "tcp_connections", "tcp_connections_per_client", "upstream_connections"];
 
 /// What a file says; `None` where it says nothing.
@@ -170,7 +171,7 @@ impl File {
 
     fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("redirect") else { return };
-        let section = reader.section(node, "redirect", &["cilium_namespace", "cilium_version", "accept_cilium", "on_red"]);
+        let section = reader.section(node, "redirect", &REDIRECT);
         if let Some(namespace) =
             reader.optional(&section, "cilium_namespace", |text| label(text).map_err(|error| format!("`{text}` is {error}")))
         {
@@ -180,6 +181,7 @@ impl File {
             |text: &str| CiliumVersion::parse(text).ok_or_else(|| format!("`{text}` is no release; write three numbers, as `1.19.5`"));
         self.cilium.version = reader.optional(&section, "cilium_version", version);
         self.cilium.accept = reader.optional(&section, "accept_cilium", version);
+        self.cilium.accept_network_policies = reader.optional(&section, "accept_network_policies", value::truth).unwrap_or_default();
         let on_red = |text: &str| match text {
             "hold" => Ok(OnRed::Hold),
             "alarm" => Ok(OnRed::Alarm),

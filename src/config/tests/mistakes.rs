@@ -57,6 +57,7 @@ const AMOUNTS: &[Wrong] = &[
     ("redirect: { accept_cilium: v1.18 }", (1, 28), &["`v1.18` is no release", "`1.19.5`"]),
     ("redirect: { cilium_version: 1.19.5-x }", (1, 29), &["no release"]),
     ("redirect: { on_red: alert }", (1, 21), &["nothing to do", "`hold` and `alarm`"]),
+    ("redirect: { accept_network_policies: yes }", (1, 38), &["neither `true` nor `false`"]),
     ("redirect: { cilium_namespace: Kube_System }", (1, 31), &["`Kube_System` is not a name in Kubernetes"]),
     ("log: { format: yaml }", (1, 16), &["no format", "`text` and `json`"]),
     ("log: { level: warning }", (1, 15), &["no level", "did you mean `warn`?"]),

@@ -155,7 +155,9 @@ fn what_is_said_of_cilium_reaches_the_side_that_keeps_the_redirect() {
     args.environment.service_account = true;
     let cilium = |file: &str| join(&args, file).unwrap().kubernetes.unwrap().cilium;
     assert_eq!(cilium(""), CiliumConfig::default());
-    let said = cilium("redirect: { cilium_namespace: cilium-system, cilium_version: 1.19.5, accept_cilium: 1.18.4, on_red: alarm }");
-    assert_eq!((said.namespace.as_str(), said.on_red), ("cilium-system", OnRed::Alarm));
+    let said = cilium(
+        "redirect: { cilium_namespace: cilium-system, cilium_version: 1.19.5, accept_cilium: 1.18.4, on_red: alarm, accept_network_policies: true }",
+    );
+    assert_eq!((said.namespace.as_str(), said.on_red, said.accept_network_policies), ("cilium-system", OnRed::Alarm, true));
     assert_eq!((said.version, said.accept), (CiliumVersion::parse("1.19.5"), CiliumVersion::parse("1.18.4")));
 }

