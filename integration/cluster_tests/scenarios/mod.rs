@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("an_operator_sees_and_switches_it_from_the_terminal", operator::at_the_terminal),
     ("network_policies_that_would_cut_pods_off_are_found_and_cured_as_printed", preflight::found_and_cured),
     ("an_api_server_takes_the_policies_that_the_analysis_is_tested_on", preflight::policies_are_real),
+    ("a_network_policy_that_would_cut_pods_off_keeps_the_redirect_from_being_created", gates::network_policy),
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_pool_by_node_pool),

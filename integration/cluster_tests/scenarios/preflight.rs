@@ -30,11 +30,7 @@ spec: { containers: [{ name: web, image: \"nothing.invalid/web\" }] }
 
 /// Each kind of harm, with the very commands that are printed.
 pub(super) fn found_and_cured(cluster: &Cluster) {
-    clear(cluster);
-    for namespace in NAMESPACES {
-        cluster.kubectl(&["create", "namespace", namespace]);
-    }
-    cluster.apply(PODS);
+    stage(cluster);
     assert_eq!(preflight(cluster), ("pass".to_owned(), vec![]), "nothing but doorstep is there");
     for (file, harms) in HARMS {
         let path = path(file);
@@ -42,9 +38,7 @@ pub(super) fn found_and_cured(cluster: &Cluster) {
         let (verdict, findings) = preflight(cluster);
         let found: Vec<&str> = findings.iter().map(|finding| finding["harm"].as_str().unwrap()).collect();
         assert_eq!((verdict.as_str(), found.as_slice()), ("red", harms), "{file}");
-        for cure in findings.iter().flat_map(|finding| finding["cures"].as_array().unwrap()) {
-            cluster.expect(as_printed(cluster, cure.as_str().unwrap()));
-        }
+        cure_each(cluster, &findings);
         assert_eq!(preflight(cluster), ("pass".to_owned(), vec![]), "{file}");
         cluster.kubectl(&["delete", "--filename", &path]);
         cluster.system(&["delete", "--ignore-not-found", "networkpolicy", "doorstep-clients"]);
@@ -55,8 +49,30 @@ pub(super) fn found_and_cured(cluster: &Cluster) {
     clear(cluster);
 }
 
+/// Namespaces, and a pod that policies are about.
+pub(super) fn stage(cluster: &Cluster) {
+    clear(cluster);
+    for namespace in NAMESPACES {
+        cluster.kubectl(&["create", "namespace", namespace]);
+    }
+    cluster.apply(PODS);
+}
+
+/// Does all that preflight prints.
+pub(super) fn cure(cluster: &Cluster) {
+    let (verdict, findings) = preflight(cluster);
+    assert_eq!(verdict, "red");
+    cure_each(cluster, &findings);
+}
+
+fn cure_each(cluster: &Cluster, findings: &[Value]) {
+    for cure in findings.iter().flat_map(|finding| finding["cures"].as_array().unwrap()) {
+        cluster.expect(as_printed(cluster, cure.as_str().unwrap()));
+    }
+}
+
 /// Takes away all that stands here, or what a scenario that failed has left.
-fn clear(cluster: &Cluster) {
+pub(super) fn clear(cluster: &Cluster) {
     cluster.kubectl(&[&["delete", "--ignore-not-found", "namespace"], NAMESPACES.as_slice()].concat());
     cluster.kubectl(&["delete", "--ignore-not-found", "ciliumclusterwidenetworkpolicies", "allow-dns"]);
     cluster.system(&["delete", "--ignore-not-found", "networkpolicies", "deny-ingress", "allow-kube-dns", "doorstep-clients"]);
@@ -96,6 +112,7 @@ fn as_printed(cluster: &Cluster, cure: &str) -> Command {
     shell
 }
 
-fn path(file: &str) -> String {
+/// The path of a policy that the analysis is tested on.
+pub(super) fn path(file: &str) -> String {
     root().join(PLACE).join(format!("{file}.yaml")).to_str().unwrap().to_owned()
 }
