@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::decide::{Act, Because, Decision, Rest, Surroundings};
 use super::gates::Shut;
 use super::judged::Judged;
-use super::network_policies::{ACKNOWLEDGED, Finding, Harm, Reference};
+use super::network_policies::{ACKNOWLEDGED, Reference};
 
 /// The gate's name.
 pub const NETWORK_POLICIES: &str = "network_policies";
@@ -39,13 +39,8 @@ pub struct Review {
 }
 
 impl Review {
-    /// What the findings in so many policies come to.
-    pub fn new(policies: usize, findings: &[Finding], unknown: Vec<String>) -> Self {
-        // Whoever has read this has the API server.
-        let counts = |finding: &&Finding| !finding.acknowledged && finding.harm != Harm::NoApiServer;
-        let mut harmful: Vec<Reference> = findings.iter().filter(counts).flat_map(|finding| finding.policies.iter().cloned()).collect();
-        harmful.sort();
-        harmful.dedup();
+    /// Of so many `policies` these do harm, see [`super::network_policies::harmful`].
+    pub fn new(policies: usize, harmful: Vec<Reference>, unknown: Vec<String>) -> Self {
         Self { policies, harmful, unknown }
     }
 

@@ -6,10 +6,13 @@ use super::list::Read;
 use super::subjects::Subjects;
 use crate::k8s::cluster::{CallError, Cluster};
 use crate::redirect::Review;
-use crate::redirect::network_policies::Groups;
+use crate::redirect::network_policies::{self, Groups, harmful, pairs};
 
 /// Octets of policies that an agent reads, some 15,000 of them: what it makes of them takes as much memory for a moment.
-const MOST: u64 = 32 << 20;
+const MOST_OCTETS: u64 = 32 << 20;
+/// Pairs of pods and policies that an agent judges, seldom and beside the threads that answer: 2,000 policies in one namespace, or far more in
+/// many.
+const MOST_PAIRS: usize = 5_000_000;
 
 impl Cluster {
     /// Reads all policies, and judges each rule for pods with just its labels.
@@ -17,14 +20,23 @@ impl Cluster {
     /// # Errors
     /// The API server does not answer. What it refuses is told in the review.
     pub(in crate::k8s) async fn read_review(&self, subjects: &Subjects) -> Result<Review, CallError> {
-        let Read { policies, unknown, .. } = self.read_policies(MOST).await?;
+        let read = self.read_policies(MOST_OCTETS).await?;
         let subjects = subjects.clone();
-        let judge = move || {
-            let namespaces = subjects.namespaces(&policies);
-            let groups = Groups::imagined(&policies, &namespaces);
-            Review::new(policies.len(), &subjects.findings(&policies, groups, None, &namespaces), unknown)
-        };
         // Thousands of policies take a while, and this thread answers the kubelet.
-        spawn_blocking(judge).await.map_err(|error| CallError::Access(format!("network policies were not judged: {error}")))
+        let judged = spawn_blocking(move || judge(read, &subjects)).await;
+        judged.map_err(|error| CallError::Access(format!("network policies were not judged: {error}")))
     }
+}
+
+fn judge(Read { policies, mut unknown, .. }: Read, subjects: &Subjects) -> Review {
+    let namespaces = subjects.namespaces(&policies);
+    let groups = Groups::imagined(&policies, &namespaces);
+    let harm = |cluster: &network_policies::Cluster<'_>| -> Option<Vec<_>> {
+        (pairs(cluster) <= MOST_PAIRS).then(|| harmful(cluster).into_iter().cloned().collect())
+    };
+    let harmful = subjects.judge(&policies, groups, None, &namespaces, harm).unwrap_or_else(|| {
+        unknown.push("one namespace has more network policies than an agent judges: doorstep preflight judges all".to_owned());
+        Vec::new()
+    });
+    Review::new(policies.len(), harmful, unknown)
 }

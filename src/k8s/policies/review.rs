@@ -12,7 +12,7 @@ use super::list::{PAGE, Read, permitted};
 use super::subjects::{Subjects, labels_of};
 use crate::k8s::cluster::{CallError, Cluster, is_forbidden, timely};
 use crate::redirect::UPSTREAM_SERVICE;
-use crate::redirect::network_policies::{Finding, Groups, Labels, Pod as Judged};
+use crate::redirect::network_policies::{Finding, Groups, Labels, Pod as Judged, findings};
 
 /// What network policies do to DNS.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -43,7 +43,7 @@ impl Cluster {
         let namespaces = self.namespaces(&mut read).await?;
         let (groups, pods) = self.groups(&namespaces, &mut read).await?;
         let kube_dns = self.answering(&subjects, &mut read).await?;
-        let findings = subjects.findings(&read.policies, groups, kube_dns.as_ref(), &namespaces);
+        let findings = subjects.judge(&read.policies, groups, kube_dns.as_ref(), &namespaces, findings);
         Ok(PolicyReview { findings, unknown: read.unknown, policies: read.policies.len(), pods })
     }
 

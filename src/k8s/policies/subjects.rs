@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::k8s::read;
 use crate::redirect::network_policies::{
-    self, Destination, Finding, Groups, Labels, NAMESPACE_NAME, NetworkPolicy, Pod as Judged, Service as Named, findings,
+    self, Destination, Groups, Labels, NAMESPACE_NAME, NetworkPolicy, Pod as Judged, Service as Named,
 };
 use crate::redirect::{Protocol, SELECTOR_LABEL, SELECTOR_VALUE};
 
@@ -53,16 +53,17 @@ impl Subjects {
         self.services.first().map(|service| service.selector.clone()).unwrap_or_default()
     }
 
-    /// What the policies do to these groups of pods. `kube_dns`: a pod that answers now; `None`: one that has the labels its Service asks for.
-    pub(super) fn findings(
+    /// Judges the policies for these groups of pods. `kube_dns`: a pod that answers now; `None`: one that has the labels its Service asks for.
+    pub(super) fn judge<T>(
         &self,
         policies: &[NetworkPolicy],
         groups: Groups,
         kube_dns: Option<&Pod>,
         namespaces: &BTreeMap<String, Labels>,
-    ) -> Vec<Finding> {
+        judge: impl FnOnce(&network_policies::Cluster<'_>) -> T,
+    ) -> T {
         let asked_for = Pod { metadata: ObjectMeta { labels: Some(self.selector()), ..ObjectMeta::default() }, ..Pod::default() };
-        findings(&network_policies::Cluster {
+        judge(&network_policies::Cluster {
             policies,
             groups: &groups.into_groups(),
             kube_dns: &self.destination(kube_dns.unwrap_or(&asked_for), &self.ports.0, namespaces),

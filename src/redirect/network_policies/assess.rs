@@ -86,18 +86,48 @@ pub struct Finding {
 
 /// All that is wrong, the agents' own first.
 pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
+    let mut found = Found { findings: BTreeMap::new(), counted: BTreeSet::new(), cluster: *cluster };
+    judge(cluster, |group, wrong, protocol| found.add(group, wrong, protocol));
+    found.findings.into_values().collect()
+}
+
+/// The policies that do harm which not all of them have acknowledged, as an agent judges them that reads them: it has the API server. It takes
+/// no more memory than the policies themselves.
+pub fn harmful<'a>(cluster: &Cluster<'a>) -> BTreeSet<&'a Reference> {
+    let mut found = BTreeSet::new();
+    judge(cluster, |_, (harm, culprits), _| {
+        if harm != Harm::NoApiServer && !culprits.iter().all(|culprit| culprit.source.0.acknowledged) {
+            found.extend(culprits.iter().map(|culprit| &culprit.source.0.reference));
+        }
+    });
+    found
+}
+
+/// How many pairs of a group of pods and a policy of its namespace there are: what judging takes grows with them.
+pub fn pairs(cluster: &Cluster<'_>) -> usize {
+    let policies = ByNamespace::new(cluster.policies);
+    cluster.groups.iter().map(|group| policies.near(&group.labels).count()).sum()
+}
+
+/// Tells all that is wrong, the agents' own first.
+fn judge<'a>(cluster: &Cluster<'a>, mut tell: impl FnMut(Option<&'a Group>, Wrong<'a>, Protocol)) {
     let policies = ByNamespace::new(cluster.policies);
     let of = |labels| About::new(&policies, cluster.services, labels);
     let (agents, kube_dns) = (of(&cluster.agents.labels), of(&cluster.kube_dns.labels));
-    let mut found = Found { findings: BTreeMap::new(), counted: BTreeSet::new(), cluster: *cluster };
+    let mut tell_all = |group, wrong: &dyn Fn(Protocol) -> Vec<Wrong<'a>>| {
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            wrong(protocol).into_iter().for_each(|wrong| tell(group, wrong, protocol));
+        }
+    };
     let upstream = |protocol| {
         let (out, into) = both(&agents, &cluster.agents.labels, &kube_dns, cluster.kube_dns, protocol);
         let out = shut(&out).map(|culprits| (Harm::NoUpstream, culprits));
         out.into_iter().chain(shut(&into).map(|culprits| (Harm::UpstreamKeepsOut, culprits))).collect()
     };
-    found.add_all(None, upstream);
+    tell_all(None, &upstream);
     if agents.hides_api_server() {
-        found.add(None, (Harm::NoApiServer, plain(&agents.deny_egress())), Protocol::Tcp);
+        let hidden = || vec![(Harm::NoApiServer, plain(&agents.deny_egress()))];
+        tell_all(None, &|protocol| if protocol == Protocol::Tcp { hidden() } else { Vec::new() });
     }
     for group in cluster.groups {
         let client = of(&group.labels);
@@ -106,9 +136,8 @@ pub fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
             let after = both(&client, &group.labels, &agents, cluster.agents, protocol);
             harms(&client, &before, &after)
         };
-        found.add_all(Some(group), client_harms);
+        tell_all(Some(group), &client_harms);
     }
-    found.findings.into_values().collect()
 }
 
 /// Out of the client, and into whoever answers.
@@ -168,14 +197,6 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn add_all(&mut self, group: Option<&'a Group>, wrong: impl Fn(Protocol) -> Vec<Wrong<'a>>) {
-        for protocol in [Protocol::Udp, Protocol::Tcp] {
-            for wrong in wrong(protocol) {
-                self.add(group, wrong, protocol);
-            }
-        }
-    }
-
     fn add(&mut self, group: Option<&'a Group>, (harm, culprits): Wrong<'a>, protocol: Protocol) {
         let policies = references(&culprits);
         let key = (group.is_some(), harm, policies.clone());

@@ -14,7 +14,7 @@ mod selector;
 #[cfg(test)]
 mod tests;
 
-pub use assess::{Cluster, Finding, Harm, findings};
+pub use assess::{Cluster, Finding, Harm, findings, harmful, pairs};
 pub use groups::{Group, Groups, Pod, namespaces};
 pub use policy::{ACKNOWLEDGED, Garbled, Kind, NetworkPolicy, Reference};
 pub use reach::{Destination, Service};

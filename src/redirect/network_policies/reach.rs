@@ -91,23 +91,29 @@ pub(super) enum Direction {
     Ingress,
 }
 
-/// Policies by the namespace of the pods they are about; `None`: of any.
-pub(super) struct ByNamespace<'a>(BTreeMap<Option<&'a str>, Vec<&'a NetworkPolicy>>);
+/// Policies by the namespace of the pods they are about.
+#[derive(Default)]
+pub(super) struct ByNamespace<'a> {
+    of_one: BTreeMap<&'a str, Vec<&'a NetworkPolicy>>,
+    of_all: Vec<&'a NetworkPolicy>,
+}
 
 impl<'a> ByNamespace<'a> {
     pub(super) fn new(policies: &'a [NetworkPolicy]) -> Self {
-        let mut sorted = BTreeMap::<_, Vec<_>>::new();
+        let mut sorted = Self::default();
         for policy in policies {
-            sorted.entry(policy.reference.namespace.as_deref()).or_default().push(policy);
+            match &policy.reference.namespace {
+                Some(namespace) => sorted.of_one.entry(namespace).or_default().push(policy),
+                None => sorted.of_all.push(policy),
+            }
         }
-        Self(sorted)
+        sorted
     }
 
     /// Those that may be about a pod.
-    fn near(&self, pod: &Labels) -> Vec<&'a NetworkPolicy> {
-        let namespace = pod.get(NAMESPACE).map(String::as_str);
-        let own = namespace.and_then(|namespace| self.0.get(&Some(namespace)));
-        own.into_iter().chain(self.0.get(&None)).flatten().copied().collect()
+    pub(super) fn near(&self, pod: &Labels) -> impl Iterator<Item = &'a NetworkPolicy> {
+        let own = pod.get(NAMESPACE).and_then(|namespace| self.of_one.get(namespace.as_str()));
+        own.into_iter().flatten().chain(&self.of_all).copied()
     }
 }
 
@@ -119,7 +125,7 @@ pub(super) struct About<'a> {
 
 impl<'a> About<'a> {
     pub(super) fn new(policies: &ByNamespace<'a>, services: &'a [Service], pod: &Labels) -> Self {
-        let rules = policies.near(pod).into_iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+        let rules = policies.near(pod).flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
         Self { sources: rules.filter(|(_, rule)| rule.is_about(pod)).collect(), services }
     }
 

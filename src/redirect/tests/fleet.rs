@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::world::Store;
-use crate::redirect::network_policies::{Finding, Harm, Kind, Reference};
+use crate::redirect::network_policies::{Kind, Reference};
 use crate::redirect::*;
 
 /// Requests of one look, as `k8s` makes them; a test there counts them.
@@ -289,14 +289,5 @@ pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 fn review(harmful: bool) -> Review {
     let reference = Reference { kind: Kind::NetworkPolicy, namespace: Some("app".to_owned()), name: "allow-dns".to_owned() };
-    let finding = Finding {
-        harm: Harm::CutOff,
-        policies: vec![reference],
-        protocols: vec![],
-        pods: vec![],
-        count: 1,
-        cures: vec![],
-        acknowledged: !harmful,
-    };
-    Review::new(1, &[finding], vec![])
+    Review::new(1, harmful.then_some(reference).into_iter().collect(), vec![])
 }

@@ -3,26 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::table::{case, has, ours};
-use crate::redirect::network_policies::{Finding, Harm, Kind, Reference};
+use crate::redirect::network_policies::{Kind, Reference};
 use crate::redirect::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
-fn finding(harm: Harm, acknowledged: bool, names: &[&str]) -> Finding {
+fn policies(names: &[&str]) -> Vec<Reference> {
     let reference = |name: &&str| Reference { kind: Kind::NetworkPolicy, namespace: Some("app".to_owned()), name: (*name).to_owned() };
-    Finding {
-        harm,
-        policies: names.iter().map(reference).collect(),
-        protocols: vec![],
-        pods: vec![],
-        count: 1,
-        cures: vec![],
-        acknowledged,
-    }
+    names.iter().map(reference).collect()
 }
 
 fn red() -> Review {
-    Review::new(7, &[finding(Harm::CutOff, false, &["allow-dns"])], vec![])
+    Review::new(7, policies(&["allow-dns"]), vec![])
 }
 
 /// No gate judged but this one, which nobody has read.
@@ -41,24 +33,19 @@ fn weighed(review: &Review, accepted: bool) -> (Judged, Option<String>, usize) {
 }
 
 #[test]
-fn a_reading_is_red_by_what_would_do_harm_and_nobody_has_acknowledged() {
+fn a_reading_is_red_by_what_would_do_harm_and_unknown_by_what_was_not_read() {
     let says = |text: &str| Some(text.to_owned());
     let forbidden = || vec!["networkpolicies may not be read".to_owned()];
-    let found = |harm, acknowledged| vec![finding(harm, acknowledged, &["allow-dns"])];
     let one = "1 of 7 network policies would take DNS from pods: networkpolicy app/allow-dns";
-    let many = vec![finding(Harm::CutOff, false, &["e", "d", "c"]), finding(Harm::KeptOut, false, &["a", "b", "c"])];
     let five = "5 of 7 network policies would take DNS from pods: networkpolicy app/a, networkpolicy app/b, networkpolicy app/c and 2 more";
-    for (what, findings, unknown, expected) in [
+    for (what, harmful, unknown, expected) in [
         ("nothing is found", vec![], vec![], (Judged::Pass, None, 0)),
-        ("pods are cut off", found(Harm::CutOff, false), vec![], (Judged::Red, says(one), 1)),
-        ("a finding and a refusal", found(Harm::Denied, false), forbidden(), (Judged::Red, says(one), 1)),
-        ("agents have no upstream", found(Harm::NoUpstream, false), vec![], (Judged::Red, says(one), 1)),
-        ("the owner knows", found(Harm::CutOff, true), vec![], (Judged::Pass, None, 0)),
-        ("who has read it has the API server", found(Harm::NoApiServer, false), vec![], (Judged::Pass, None, 0)),
-        ("many, each named once", many, vec![], (Judged::Red, says(five), 1)),
+        ("pods are cut off", policies(&["allow-dns"]), vec![], (Judged::Red, says(one), 1)),
+        ("harm and a refusal", policies(&["allow-dns"]), forbidden(), (Judged::Red, says(one), 1)),
+        ("many", policies(&["a", "b", "c", "d", "e"]), vec![], (Judged::Red, says(five), 1)),
         ("what may not be read keeps nothing", vec![], forbidden(), (Judged::Unknown, says("networkpolicies may not be read"), 0)),
     ] {
-        assert_eq!(weighed(&Review::new(7, &findings, unknown), false), expected, "{what}");
+        assert_eq!(weighed(&Review::new(7, harmful, unknown), false), expected, "{what}");
     }
 }
 
@@ -136,8 +123,8 @@ fn later(review: Option<Review>, after: u64) -> (bool, Judged) {
 
 #[test]
 fn a_policy_is_created_on_a_fresh_reading_alone_and_an_old_one_is_forgotten() {
-    let green = || Some(Review::new(7, &[], vec![]));
-    let refused = || Some(Review::new(0, &[], vec!["may not be read".to_owned()]));
+    let green = || Some(Review::new(7, vec![], vec![]));
+    let refused = || Some(Review::new(0, vec![], vec!["may not be read".to_owned()]));
     assert_eq!(later(None, 0), (true, Judged::Unknown));
     assert_eq!(later(green(), 29), (false, Judged::Pass));
     assert_eq!(later(green(), 30), (true, Judged::Pass));
@@ -156,7 +143,7 @@ fn harm_that_is_told_behind_a_policy_is_told_for_a_quarter_of_an_hour() {
         reviewed.until_forgotten(now + S(after))
     };
     assert_eq!([left(red(), 0), left(red(), 899), left(red(), 900)], [Some(S(900)), Some(S(1)), None]);
-    assert_eq!(left(Review::new(7, &[], vec![]), 0), None);
+    assert_eq!(left(Review::new(7, vec![], vec![]), 0), None);
     assert_eq!(Reviewed::default().until_forgotten(now), None);
 }
 

@@ -79,9 +79,14 @@ pub(super) fn assess(policies: &[NetworkPolicy], port: u16) -> Vec<Finding> {
 }
 
 pub(super) fn assess_groups(policies: &[NetworkPolicy], groups: Groups, port: u16) -> Vec<Finding> {
+    judged(policies, groups, port, findings)
+}
+
+/// Judges in that cluster.
+pub(super) fn judged<T>(policies: &[NetworkPolicy], groups: Groups, port: u16, judge: impl FnOnce(&Cluster<'_>) -> T) -> T {
     let selector = labels(&[("k8s-app", "kube-dns")]);
     let service = Service { name: "kube-dns".to_owned(), namespace: "kube-system".to_owned(), labels: selector.clone(), selector };
-    findings(&Cluster {
+    judge(&Cluster {
         policies,
         groups: &groups.into_groups(),
         kube_dns: &destination(&[("k8s-app", "kube-dns")], port),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{assess, assess_groups, documents, lines, namespaces, read};
-use crate::redirect::network_policies::{Groups, NetworkPolicy};
+use super::{assess, assess_groups, documents, judged, lines, namespaces, read};
+use crate::redirect::network_policies::{Cluster, Finding, Groups, Harm, NetworkPolicy, Reference, findings, harmful, pairs};
 
 const PLACE: &str = "src/redirect/network_policies/tests/policies";
 
@@ -106,6 +106,38 @@ fn each_file_is_found_to_do_what_the_table_says() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Agents keep who does harm and no more.
+#[test]
+fn harmful_are_those_of_findings_that_are_not_acknowledged_and_of_agents_that_reach_the_api_server() {
+    for (file, _) in TABLE {
+        let policies = policies(file);
+        let found =
+            |judge: fn(&Cluster<'_>) -> BTreeSet<Reference>| judged(&policies, Groups::imagined(&policies, &namespaces()), 53, judge);
+        let counts = |finding: &Finding| !finding.acknowledged && finding.harm != Harm::NoApiServer;
+        let of_findings = judged(&policies, Groups::imagined(&policies, &namespaces()), 53, findings);
+        let expected: BTreeSet<Reference> = of_findings.into_iter().filter(counts).flat_map(|finding| finding.policies).collect();
+        assert_eq!(found(|cluster| harmful(cluster).into_iter().cloned().collect()), expected, "{file}");
+    }
+    let names = |file: &str| {
+        let policies = policies(file);
+        judged(&policies, Groups::imagined(&policies, &namespaces()), 53, |cluster| {
+            harmful(cluster).iter().map(ToString::to_string).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(names("np-known"), [""; 0]);
+    assert_eq!(names("np-out-and-in"), ["networkpolicy app/allow-dns", "networkpolicy kube-system/deny-ingress"]);
+}
+
+#[test]
+fn pairs_are_of_pods_and_the_policies_of_their_namespace() {
+    let count = |file: &str| {
+        let policies = policies(file);
+        judged(&policies, Groups::imagined(&policies, &namespaces()), 53, pairs)
+    };
+    assert_eq!(count("np-deny-all-beside-dns"), 2, "one kind of pods under two policies");
+    assert_eq!(count("ccnp-but-system"), 4, "pods of four namespaces under one");
 }
 
 #[test]
