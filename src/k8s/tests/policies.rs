@@ -207,3 +207,22 @@ async fn an_agent_reads_no_more_than_it_has_room_for() {
     assert!(verdict == Judged::Unknown && saw.starts_with("there are more networkpolicies than an agent reads"), "{saw}");
     assert_eq!(asked.len(), 11 + 2, "32 MiB, 3 a page");
 }
+
+/// Somebody with one namespace keeps no agent busy.
+#[tokio::test]
+async fn an_agent_judges_no_more_than_it_has_time_for() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/networking.k8s.io/v1/networkpolicies" => {
+            let one = |number: usize| {
+                let mut one = policy("NetworkPolicy");
+                one["metadata"]["name"] = json!(format!("p{number}"));
+                one["spec"]["podSelector"] = json!({ "matchLabels": { "app": format!("a{number}") } });
+                one
+            };
+            list("NetworkPolicy", "networking.k8s.io/v1", &(0..2300).map(one).collect::<Vec<_>>(), "")
+        }
+        _ => small(path, query),
+    };
+    let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
+    assert!(verdict == Judged::Unknown && saw.starts_with("one namespace has more network policies than an agent judges"), "{saw}");
+}
