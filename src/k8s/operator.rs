@@ -85,8 +85,9 @@ impl Operator {
     pub async fn look(&self, now: Duration) -> Result<Sight, OperatorError> {
         let Look { seen, mut around, fleet, subjects, .. } = self.0.look().await.map_err(call)?;
         if let Some(subjects) = subjects {
-            let review = self.0.read_review(&subjects).await.map_err(call)?;
-            around.weigh(Some(&review), self.0.config.cilium.accept_network_policies);
+            // What else there is to say does not depend on them: where they are not read, their gate is unknown.
+            let review = self.0.read_review(&subjects).await.ok();
+            around.weigh(review.as_ref(), self.0.config.cilium.accept_network_policies);
         }
         // As an agent that is ready would decide.
         let decision = decide(&seen, &around, &Own { ready: true, ..Own::default() }, now);
