@@ -30,12 +30,17 @@ pub struct Latches {
 
 /// Takes part until it is dropped. `found`: a blackhole on its node.
 pub async fn run(config: Config, readiness: Readiness, latches: Latches, found: watch::Receiver<Option<Blackhole>>, account: Account) {
+    if config.serves.is_some_and(|serves| !serves.v4 || !serves.v6) {
+        latches.families.hold("the DNS Service's families have not been read yet");
+    }
     let mut failures = 0;
     let cluster = loop {
         match Cluster::connect(config.clone()).await {
             Ok(cluster) => break cluster,
             Err(error) => account.failed(Call::Look, &error.to_string()),
         }
+        // Who cannot ask answers those who come.
+        latches.families.release();
         failures += 1;
         sleep(redirect::backoff(failures, rand::random())).await;
     };
@@ -85,7 +90,9 @@ impl Agent {
         loop {
             let mut decision = self.decide(&changes.borrow_and_update().clone());
             if expected.as_ref().is_some_and(|expected| !same(expected, &decision)) {
-                due = now() + redirect::until_look(&decision, self.around.agents, rand::random());
+                let next = now() + redirect::until_look(&decision, self.around.agents, rand::random());
+                // The first look is put off by nothing: until then this agent does not know whom it answers.
+                due = if self.around.has_looked() { next } else { due.min(next) };
             }
             let waits_for_itself = decision == Decision::Rest(Rest::NotReady);
             if now() >= due && !waits_for_itself {
@@ -191,6 +198,9 @@ impl Agent {
                 Some((decision, report))
             }
             Err(error) => {
+                if !self.around.has_looked() {
+                    self.latches.families.release();
+                }
                 self.fail(Call::Look, &error);
                 None
             }

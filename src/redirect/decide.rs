@@ -57,6 +57,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Whether they were ever looked at.
+    pub fn has_looked(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
     /// Why clients of some family would find nobody here: an agent of which that is so must not be ready.
     pub fn unanswered(&self) -> Option<&str> {
         self.shut.iter().find(|shut| shut.gate == gates::FAMILIES).map(|shut| shut.saw.as_str())

@@ -12,7 +12,7 @@ const SILENCES: usize = 3;
 const SILENT_WITHIN: Duration = Duration::from_secs(5);
 /// After a silence, until the next question.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How long a question waits for its answer: three of them and two pauses are over within [`SILENT_WITHIN`].
+/// How long a question waits for its answer: three of them and two pauses are over within 5 s.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 /// The mean between two rounds of questions that we answer ourselves.
 const ROUND: Duration = Duration::from_secs(5);
