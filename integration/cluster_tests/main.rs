@@ -1,7 +1,7 @@
 //! The product's promise on a real cluster: the very manifests, the real binary in its image, real Kubernetes, Cilium's own redirect logic.
 //!
 //! `cargo test --test cluster` starts the cluster, plays the scenarios one after the other, and ends it. A name, or a part of one, picks
-//! scenarios. What each lost is also written to `losses.md` beside the cluster's logs.
+//! scenarios; `-- --ignored` plays the measurements, which are not part of the tests. What each lost is also written to `losses.md` beside the cluster's logs.
 
 #![expect(clippy::disallowed_methods, reason = "whole clusters are watched by the real clock and the real environment")]
 #![expect(clippy::disallowed_macros, reason = "what a scenario measured is for whoever runs it")]
@@ -21,12 +21,15 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     // Started by the first scenario that is played, ended when all have been.
     let cluster: Arc<LazyLock<Cluster>> = Arc::new(LazyLock::new(Cluster::up));
-    let trials = scenarios::ALL.iter().map(|(name, play)| {
+    let all = scenarios::ALL.iter().map(|scenario| (scenario, false));
+    let measurements = scenarios::MEASUREMENTS.iter().map(|scenario| (scenario, true));
+    let trials = all.chain(measurements).map(|((name, play), is_asked_for)| {
         let cluster = Arc::clone(&cluster);
-        Trial::test(*name, move || {
+        let trial = Trial::test(*name, move || {
             play(&cluster);
             Ok(())
-        })
+        });
+        trial.with_ignored_flag(is_asked_for)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

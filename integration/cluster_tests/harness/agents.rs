@@ -67,6 +67,13 @@ impl Cluster {
         page["redirect"]["standing"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Why it stands there, as the agent sees it.
+    pub(crate) fn reasons(&self, agent: &Agent) -> Vec<String> {
+        let page: Value = serde_json::from_str(&self.page(agent, "status")).unwrap();
+        let reasons = page["redirect"]["reasons"].as_array().cloned().unwrap_or_default();
+        reasons.iter().filter_map(|reason| reason.as_str().map(str::to_owned)).collect()
+    }
+
     /// Whether its admin address answers.
     pub(crate) fn runs(&self, agent: &Agent) -> bool {
         !agent.address.is_empty() && self.fetch(&agent.address, 9253, "livez").output().unwrap().status.success()

@@ -10,8 +10,6 @@ use super::{holds, within};
 const BASE: &str = "manifests/base";
 /// The label of all that the manifests bring.
 pub(crate) const OURS: &str = "app.kubernetes.io/name=doorstep";
-/// The Cilium that runs.
-pub(crate) const CILIUM: &str = "quay.io/cilium/cilium:v1.19.5";
 /// For agents to be ready, with their image on the nodes, and for what follows from that.
 const SOON: Duration = Duration::from_secs(40);
 
@@ -61,11 +59,6 @@ impl Cluster {
         self.system(&["annotate", "configmap", "doorstep-redirect", "--overwrite", &format!("doorstep.dev/resume={why}")]);
     }
 
-    /// Has DaemonSet cilium name this image.
-    pub(crate) fn set_cilium(&self, image: &str) {
-        self.system(&["set", "image", "daemonset/cilium", &format!("cilium-agent={image}")]);
-    }
-
     /// The uid of the policy.
     pub(crate) fn policy(&self) -> Option<String> {
         let found = self.system(&["get", "clrp", "doorstep", "--ignore-not-found", "--output", "jsonpath={.metadata.uid}"]);
@@ -90,9 +83,10 @@ impl Cluster {
         self.kubectl(&["get", kinds, "--all-namespaces", "--selector", OURS, "--output", "name"])
     }
 
-    /// What each agent says of the redirect.
+    /// What each agent that runs says of the redirect.
     pub(crate) fn why(&self) -> String {
-        self.agents().iter().map(|agent| format!("{}: {}\n", agent.name, self.page(agent, "status"))).collect()
+        let agents = self.agents().into_iter().filter(|agent| self.runs(agent));
+        agents.map(|agent| format!("{}: {}\n", agent.name, self.page(&agent, "status"))).collect()
     }
 
     /// Removes it, as README says.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub(crate) use account::{calls, calls_since};
 pub(crate) use ask::{Ask, Asking, Outcome};
 pub(crate) use cluster::{Cluster, NODES, root};
-pub(crate) use install::{CILIUM, OURS};
+pub(crate) use install::OURS;
 
 /// Asks every fifth of a second until it is so.
 ///

@@ -6,13 +6,16 @@ mod blackholes;
 mod failures;
 mod gates;
 mod memory;
+mod mistakes;
 mod operator;
 mod outage;
 mod placement;
 mod preflight;
 mod privileges;
+mod releases;
 mod start;
 mod switch;
+mod throttled;
 mod uninstall;
 
 use crate::harness::Cluster;
@@ -36,8 +39,13 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),
     ("without_the_agents_state_nothing_is_created_or_deleted", memory::state_garbled_or_gone),
     ("a_node_without_an_agent_is_served_by_coredns", placement::node_pool_by_node_pool),
-    ("a_cilium_that_has_become_harmful_takes_the_policy_with_it", gates::harmful_cilium),
-    ("a_second_policy_for_the_service_takes_ours_with_it", gates::rival),
+    ("a_cilium_that_has_become_harmful_takes_the_policy_with_it", releases::downgraded),
+    ("a_harmful_cilium_that_is_accepted_costs_what_it_says", releases::accepted),
+    ("a_newer_cilium_takes_nothing", releases::upgraded),
+    ("ports_of_other_names_take_the_policy_with_them_and_are_refused", mistakes::port_names),
+    ("ports_that_no_pod_declares_take_the_policy_with_them_and_are_refused", mistakes::undeclared_ports),
+    ("agents_that_lack_a_family_of_the_service_are_not_ready_and_create_no_policy", mistakes::one_family),
+    ("a_second_policy_for_the_service_takes_ours_with_it_and_is_refused", mistakes::second_policy),
     ("a_node_whose_data_path_is_broken_is_left_to_coredns_and_taken_back", blackholes::one_node),
     ("a_new_policy_is_taken_back_where_every_data_path_is_broken", blackholes::every_node),
     ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),
@@ -46,3 +54,6 @@ pub(crate) const ALL: &[Scenario] = &[
     ("nothing_is_granted_that_is_not_used_nor_used_that_is_not_granted", privileges::granted_and_used),
     ("uninstalling_leaves_nothing_and_costs_no_query", uninstall::nothing_left),
 ];
+
+/// Measurements that take long and judge nothing; played where they are asked for: `cargo test --test cluster -- --ignored`.
+pub(crate) const MEASUREMENTS: &[Scenario] = &[("off_against_drain_with_coredns_at_a_tenth", throttled::off_against_drain)];
