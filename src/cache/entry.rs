@@ -75,7 +75,7 @@ pub(super) const NIL: u32 = u32::MAX;
 
 /// 64 octets, one cache line, besides the image.
 pub(super) struct Entry {
-    /// The answer's image; of a failure alone, the folded question.
+    /// The answer's image; of a failure alone, the folded qname and the qclass.
     octets: Box<[u8]>,
     hash: u32,
     zone: u32,
@@ -87,7 +87,11 @@ pub(super) struct Entry {
     pub(super) links: Links,
     rcode: u16,
     ede: u16,
+    /// What was asked; here too, so that another type of the same name costs no look at its image.
+    qtype: u16,
     answer: Option<Kind>,
+    /// It denies the name: it answers for every type (RFC 2308 §5).
+    denial: bool,
     flags: u8,
     /// In a row; 0: none is remembered.
     failures: u8,
@@ -99,17 +103,27 @@ impl Entry {
     /// `octets` is what `Answer::into_image` made.
     pub(super) fn answer(hash: u32, key: &Key, octets: Box<[u8]>, kind: Kind, life: Life, zone: u32) -> Self {
         let Life { ttl, expires, stale_until } = life;
-        Self { octets, zone, ttl, expires, stale_until, answer: Some(kind), flags: flags(key), ..Self::vacant(hash) }
+        let (qtype, flags) = (key.qtype, flags(key));
+        Self { octets, zone, ttl, expires, stale_until, qtype, answer: Some(kind), flags, ..Self::vacant(hash) }
+    }
+
+    /// The same NXDOMAIN as an answer for every type of its name, at the name's hash.
+    pub(super) fn into_denial(self, hash: u32) -> Self {
+        Self { hash, denial: true, ..self }
+    }
+
+    /// An answer for the type alone that was asked.
+    pub(super) fn into_answer(self, hash: u32) -> Self {
+        Self { hash, denial: false, ..self }
     }
 
     /// A first failure.
     pub(super) fn failure(hash: u32, key: &Key, failure: &Failure, now: Ticks) -> Self {
-        let mut octets = Vec::with_capacity(key.name.as_wire().len() + 4);
+        let mut octets = Vec::with_capacity(key.name.as_wire().len() + 2);
         octets.extend_from_slice(key.name.as_wire());
-        octets.extend_from_slice(&key.qtype.to_be_bytes());
         octets.extend_from_slice(&key.qclass.to_be_bytes());
         let octets = octets.into_boxed_slice();
-        let mut entry = Self { octets, zone: failure.epochs.zone, flags: flags(key), ..Self::vacant(hash) };
+        let mut entry = Self { octets, zone: failure.epochs.zone, qtype: key.qtype, flags: flags(key), ..Self::vacant(hash) };
         entry.mark(failure, now);
         entry
     }
@@ -128,7 +142,9 @@ impl Entry {
             links: Links { previous: NIL, next: NIL },
             rcode: 0,
             ede: 0,
+            qtype: 0,
             answer: None,
+            denial: false,
             flags: 0,
             failures: 0,
             lane: Lane::Small,
@@ -156,13 +172,22 @@ impl Entry {
 
     /// The name, type and class compared in full: a hash alone never answers.
     pub(super) fn is_for(&self, key: &Key) -> bool {
-        self.flags == flags(key) && if self.answer.is_some() { Image::new(&self.octets).answers(key) } else { self.asks(key) }
+        (self.qtype == key.qtype || self.denial) && self.is_of_name(key)
     }
 
-    fn asks(&self, key: &Key) -> bool {
-        self.octets.split_last_chunk::<4>().is_some_and(|(name, [t0, t1, c0, c1])| {
-            name == key.name.as_wire() && [*t0, *t1] == key.qtype.to_be_bytes() && [*c0, *c1] == key.qclass.to_be_bytes()
-        })
+    /// Whether it is about the name of `key`, in its class and with its DO and CD, whatever the type.
+    pub(super) fn is_of_name(&self, key: &Key) -> bool {
+        self.flags == flags(key) && if self.answer.is_some() { Image::new(&self.octets).is_of_name(key) } else { self.failed_for(key) }
+    }
+
+    fn failed_for(&self, key: &Key) -> bool {
+        self.octets.split_last_chunk::<2>().is_some_and(|(name, class)| name == key.name.as_wire() && *class == key.qclass.to_be_bytes())
+    }
+
+    /// Says that its name exists, or did so a short while ago: a server that denies the name for another type is not to be believed
+    /// for all of them.
+    pub(super) fn affirms(&self, zone: u32, now: Ticks) -> bool {
+        self.zone == zone && now < self.stale_until && matches!(self.answer, Some(Kind::Positive | Kind::NoData))
     }
 
     /// What a lookup may use of it, if anything.

@@ -1,6 +1,7 @@
 //! Bytes of memory: answers kept by their key, bounded in bytes, for as long as they live and, expired, for serve-stale.
 //!
-//! A lookup is one keyed hash, one shard's read lock and the whole question compared; it never allocates. Positives have three
+//! A lookup is one keyed hash, one shard's read lock and the whole question compared; it never allocates. An NXDOMAIN is kept once for
+//! its name (RFC 2308 §5), at the hash that A and AAAA of a name share, so that these find it at once; other types look a second time. Positives have three
 //! quarters of the bytes, negatives and failures one: a storm of the one cannot evict the other. Within its share, eviction is
 //! S3-FIFO: a flood of names asked once pushes out only itself. Nothing is removed for its age alone; expiry is checked at read.
 
@@ -44,6 +45,11 @@ struct Padded(RwLock<Shard>);
 /// Octets around a shard: the lock, and what fills the last cache line.
 const PADDING: usize = size_of::<Padded>() - size_of::<Shard>();
 
+/// The types that nearly all stubs ask, both of each name.
+const ADDRESSES: [u16; 2] = [1, 28];
+/// In the place of a type: what is hashed for these two, and for an NXDOMAIN. No query has it (RFC 6895 §3.1).
+const ANY_ADDRESS: u16 = 0;
+
 /// The cache. Shared by all workers.
 pub struct Cache {
     /// A power of two of them.
@@ -69,8 +75,14 @@ impl Cache {
     pub fn lookup<R>(&self, key: &Key, profile: &Profile, epochs: Epochs, now: Instant, read: impl FnOnce(Found<'_>) -> R) -> Option<R> {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        let shard = shard.read();
-        shard.find(hash, key)?.found(profile, epochs, now).map(read)
+        if let Some(entry) = shard.read().find(hash, key) {
+            return entry.found(profile, epochs, now).map(read);
+        }
+        if ADDRESSES.contains(&key.qtype) {
+            return None;
+        }
+        let (hash, shard) = self.place_of_name(key);
+        shard.read().find(hash, key)?.found(profile, epochs, now).map(read)
     }
 
     /// Stores an answer in place of whatever was known, the other kind and failures included. With TTL 0 it is for its own
@@ -79,12 +91,30 @@ impl Cache {
     pub fn insert(&self, key: &Key, answer: Answer, profile: &Profile, epochs: Epochs, now: Instant) {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
+        let (name_hash, name_shard) = self.place_of_name(key);
+        // At an address' place this is the place itself, where it is replaced or dropped together with what was known.
+        let forget_denial = || {
+            if !ADDRESSES.contains(&key.qtype) {
+                name_shard.write().forget(name_hash, key)
+            }
+        };
         let Some(life) = Life::of(&answer, profile, now) else {
+            forget_denial();
             return shard.write().forget(hash, key);
         };
-        let kind = answer.kind;
+        let (kind, denies) = (answer.kind, profile.nxdomain_for_name && answer.denies_name());
         let entry = Entry::answer(hash, key, answer.into_image(), kind, life, epochs.zone);
-        shard.write().store(key, entry, now);
+        if !denies {
+            forget_denial();
+            return shard.write().store(key, entry, now);
+        }
+        // One lock at a time: both places may be in one shard.
+        let refused = name_shard.write().deny(key, entry.into_denial(name_hash), epochs.zone, now);
+        match refused {
+            Some(denial) => shard.write().store(key, denial.into_answer(hash), now),
+            None if ADDRESSES.contains(&key.qtype) => {}
+            None => shard.write().forget(hash, key),
+        }
     }
 
     /// Remembers a failure (RFC 9520 §3.2): `profile.failure.0` long, doubled each time it comes back within `profile.failure.1`
@@ -93,7 +123,14 @@ impl Cache {
     pub fn insert_failure(&self, key: &Key, rcode: Rcode, ede: u16, profile: &Profile, epochs: Epochs, now: Instant) {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        shard.write().fail(hash, key, &Failure { rcode, ede, epochs, spans: profile.failure }, now);
+        let failure = Failure { rcode, ede, epochs, spans: profile.failure };
+        if !ADDRESSES.contains(&key.qtype) && shard.read().find(hash, key).is_none() {
+            let (hash, shard) = self.place_of_name(key);
+            if shard.write().mark_denial(hash, key, &failure, now) {
+                return;
+            }
+        }
+        shard.write().fail(hash, key, &failure, now);
     }
 
     /// Entries, bytes, evictions, by class. Takes each shard's lock in turn.
@@ -115,16 +152,26 @@ impl Cache {
     /// Whether there is an entry for `key`, usable or not.
     #[cfg(test)]
     fn holds(&self, key: &Key) -> bool {
-        let (hash, shard) = self.place(key);
-        shard.read().find(hash, key).is_some()
+        let at = |(hash, shard): (u32, &RwLock<Shard>)| shard.read().find(hash, key).is_some();
+        at(self.place(key)) || at(self.place_of_name(key))
+    }
+
+    /// Where an answer to `key` alone is kept.
+    fn place(&self, key: &Key) -> (u32, &RwLock<Shard>) {
+        self.place_of(key, if ADDRESSES.contains(&key.qtype) { ANY_ADDRESS } else { key.qtype })
+    }
+
+    /// Where an NXDOMAIN for the name of `key` is kept.
+    fn place_of_name(&self, key: &Key) -> (u32, &RwLock<Shard>) {
+        self.place_of(key, ANY_ADDRESS)
     }
 
     /// One hash: half of it chooses the shard, the other half is the entry's.
-    fn place(&self, key: &Key) -> (u32, &RwLock<Shard>) {
+    fn place_of(&self, key: &Key, qtype: u16) -> (u32, &RwLock<Shard>) {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(key.name.as_wire());
         let flags = u64::from(key.dnssec_ok) << 1 | u64::from(key.checking_disabled);
-        hasher.write_u64(flags << 32 | u64::from(key.qtype) << 16 | u64::from(key.qclass));
+        hasher.write_u64(flags << 32 | u64::from(qtype) << 16 | u64::from(key.qclass));
         let hash = hasher.finish();
         let shard = (hash >> 32) as usize & (self.shards.len() - 1);
         (hash as u32, &self.shards[shard].0)

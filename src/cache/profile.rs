@@ -14,6 +14,8 @@ pub struct Profile {
     /// Serve stale when the upstream has not answered for this long (RFC 8767 §5, the client response timer);
     /// `None`: only after every attempt failed.
     pub stale_timer: Option<Duration>,
+    /// An NXDOMAIN answers for every type of its name (RFC 2308 §5), not for the type alone that was asked.
+    pub nxdomain_for_name: bool,
     /// First and longest time a failure is remembered (RFC 9520 §3.2); doubles between.
     pub failure: (Duration, Duration),
 }
@@ -25,6 +27,7 @@ impl Profile {
         max_negative_ttl: Duration::from_secs(5),
         max_stale: Duration::from_secs(5 * 60),
         stale_timer: None,
+        nxdomain_for_name: true,
         failure: (Duration::from_secs(1), Duration::from_secs(5)),
     };
 
@@ -34,6 +37,7 @@ impl Profile {
         max_negative_ttl: Duration::from_secs(300),
         max_stale: Duration::from_secs(24 * 3600),
         stale_timer: Some(Duration::from_millis(1800)),
+        nxdomain_for_name: true,
         failure: (Duration::from_secs(1), Duration::from_secs(5)),
     };
 }

@@ -80,6 +80,30 @@ impl Shard {
         self.make_room(now);
     }
 
+    /// Stores an NXDOMAIN for every type of its name, in place of all that was known of the name at this hash; gives it back where
+    /// another type says that the name exists.
+    pub(super) fn deny(&mut self, key: &Key, denial: Entry, zone: u32, now: Ticks) -> Option<Entry> {
+        let (slab, hash) = (&self.slab, denial.hash());
+        let of_name = |slot: &u32| slab[*slot].hash() == hash && slab[*slot].is_of_name(key);
+        let others: Vec<u32> =
+            self.index.iter_hash(spread(hash)).copied().filter(of_name).filter(|slot| !slab[*slot].is_for(key)).collect();
+        if others.iter().any(|slot| slab[*slot].affirms(zone, now)) {
+            return Some(denial);
+        }
+        for slot in others {
+            self.detach(slot);
+            self.remove(slot);
+        }
+        self.store(key, denial, now);
+        None
+    }
+
+    /// Marks a failure on the NXDOMAIN that answers `key` for its whole name; false: there is none that could be served.
+    pub(super) fn mark_denial(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) -> bool {
+        let slot = self.slot_of(hash, key).filter(|slot| self.slab[*slot].takes_mark(failure.epochs.zone, now));
+        slot.inspect(|slot| self.slab[*slot].mark(failure, now)).is_some()
+    }
+
     /// Remembers a failure: as a mark on an answer that may still be served, else by itself.
     pub(super) fn fail(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) {
         match self.slot_of(hash, key) {

@@ -105,6 +105,12 @@ impl Answer {
         self.image
     }
 
+    /// NXDOMAIN for the name that was asked, and so for all its types (RFC 2308 §5). Not so at the end of a CNAME chain, where it is
+    /// the last name that does not exist (RFC 2308 §2.1), nor without the SOA that says how long it holds.
+    pub fn denies_name(&self) -> bool {
+        self.kind == Kind::NxDomain && self.has_soa && self.image().counts()[0] == 0
+    }
+
     /// The name that the CNAME chain ends in; `None` without a chain.
     pub fn chain_end(&self) -> Option<FoldedName> {
         let image = self.image();

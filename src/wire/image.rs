@@ -45,6 +45,14 @@ impl<'a> Image<'a> {
         Rcode(self.0.get(3).map_or(0, |octet| u16::from(octet & 0x0F)))
     }
 
+    /// Whether the question is about the name and the class of `key`, whatever the type.
+    #[inline]
+    pub fn is_of_name(&self, key: &Key) -> bool {
+        let name = key.name.as_wire();
+        let end = HEADER + name.len();
+        self.0.get(HEADER..end) == Some(name) && u16_at(self.0, end + 2) == Some(key.qclass)
+    }
+
     /// The message: header, question and records.
     #[inline]
     pub(super) fn message(&self) -> &'a [u8] {

@@ -92,7 +92,7 @@ fn read_servers(reader: &mut Reader<'_>, list: &Node) -> Vec<Server> {
 
 fn read_zone(reader: &mut Reader<'_>, node: &Node, groups: &[&str], seen: &mut HashMap<Name, Place>) -> Option<ZoneConfig> {
     refuse_scalar(reader, node, "{ name: corp.example, upstream: default }")?;
-    let section = reader.section(node, "zones", &["name", "upstream", "profile", "max_ttl", "max_negative_ttl"]);
+    let section = reader.section(node, "zones", &["name", "upstream", "profile", "max_ttl", "max_negative_ttl", "nxdomain"]);
     let zone = reader.demand(&section, node.place, "name", "corp.example").and_then(|node| reader.scalar(node, name));
     let group = reader.optional(&section, "upstream", |text| match groups.contains(&text) {
         true => Ok(text.to_owned()),
@@ -110,6 +110,12 @@ fn read_zone(reader: &mut Reader<'_>, node: &Node, groups: &[&str], seen: &mut H
             *cap = ttl;
         }
     }
+    let for_name = reader.optional(&section, "nxdomain", |text| match text {
+        "name" => Ok(true),
+        "type" => Ok(false),
+        other => Err(format!("`{other}` is neither `name` nor `type`: an NXDOMAIN counts for the whole name, or for the type asked alone")),
+    });
+    profile.nxdomain_for_name = for_name.unwrap_or(profile.nxdomain_for_name);
     let zone = zone?;
     note_twice(reader, section.find("name"), &zone, seen);
     Some(ZoneConfig { name: zone, group: group.unwrap_or_else(|| DEFAULT_GROUP.to_owned()), cluster, profile })

@@ -94,6 +94,7 @@ const QUERIES: &[Wrong] = &[
     ("zones: [{ name: corp.example, profile: extern }]", (1, 40), &["`extern` is no profile", "did you mean `external`?"]),
     ("zones: [{ name: corp.example, max_ttl: 60 }]", (1, 40), &["has no unit", "`60s`"]),
     ("zones: [{ name: corp.example, max_ttl: 2days }]", (1, 40), &["out of range", "from 1s to 1day"]),
+    ("zones: [{ name: corp.example, nxdomain: both }]", (1, 41), &["`name` nor `type`"]),
     ("zones: [{ name: corp.example, max_negative_ttl: soon }]", (1, 49), &["no time"]),
     ("zones: { corp.example: vpc }", (1, 8), &["`zones` takes a list"]),
     ("zones: [corp.example]", (1, 9), &["keys are expected", "`{ name: corp.example"]),

@@ -95,6 +95,14 @@ fn a_zone_may_change_the_caps_of_its_profile() {
 }
 
 #[test]
+fn a_zone_may_have_nxdomain_for_the_type_alone() {
+    for (text, for_name) in [("", true), (", nxdomain: name", true), (", nxdomain: type", false)] {
+        let zones = File::parse(&format!("zones: [{{ name: corp.example{text} }}]")).unwrap().zones;
+        assert_eq!(zones[0].profile.nxdomain_for_name, for_name, "{text}");
+    }
+}
+
+#[test]
 fn sizes_have_decimal_and_binary_units() {
     for (text, octets) in [("32MiB", 32 << 20), ("64MB", 64_000_000), ("1 GiB", 1 << 30), ("2000KB", 2_000_000), ("2097152B", 2 << 20)] {
         let file = File::parse(&format!("cache: {{ size: {text} }}")).unwrap();

@@ -30,6 +30,19 @@ async fn negative_answers_are_remembered_and_their_soa_ages() {
 }
 
 #[tokio::test]
+async fn the_expansions_of_a_search_path_are_asked_upstream_once_for_both_families() {
+    let rig = Rig::new(Says::NxDomain { ttl: 5 }).await;
+    let expansions = ["www.example.shop.svc.cluster.local", "www.example.svc.cluster.local", "www.example.cluster.local"];
+    for name in expansions {
+        assert_eq!(rig.ask(&ask(name)).await, empty(Rcode::NX_DOMAIN, Some(5), None, false));
+        for qtype in [28, TXT, A] {
+            assert_eq!(rig.ask(&Ask { qtype, ..ask(name) }).await, empty(Rcode::NX_DOMAIN, Some(5), None, true));
+        }
+    }
+    assert_eq!((rig.upstream.asked(), rig.count(Outcome::HitNxDomain)), (3, 9));
+}
+
+#[tokio::test]
 async fn each_zone_caps_ttls_by_its_profile() {
     for (says, in_cluster, outside) in [
         (Says::Addresses { ttl: 86_400, last: 1 }, 30, 3_600),
