@@ -1,5 +1,6 @@
 //! An upstream's message, checked and made compact.
 
+use super::compress::compress;
 use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QDCOUNT, QR, Rcode, TC, u16_at};
 use super::image::Image;
 use super::name::FoldedName;
@@ -52,7 +53,7 @@ impl Answer {
     ///
     /// The message is kept verbatim but for its tail: since compression pointers only point back, a suffix of the records can go
     /// without touching the rest. OPT goes always (RFC 6891 §6.1.1), authority and additional go from positive answers unless they matter.
-    /// Plain address records are made to share their owner with the question where the upstream spelled it out.
+    /// Names that the upstream spelled out are compressed, where the types of all records allow.
     ///
     /// # Errors
     /// See [`AnswerError`]; a mismatch is not an answer to give up on: the right one may still come.
@@ -85,7 +86,7 @@ impl Answer {
             ttl = 1;
         }
         let found = sections.records.get(..ttl_offsets.len()).unwrap_or_default();
-        let image = match share_owner(&message[..end], records_at, found, asked) {
+        let image = match compress(&message[..end], records_at, found, asked) {
             Some((shorter, offsets)) => Image::build(&shorter, asked, rcode, kept, &offsets),
             None => Image::build(&message[..end], asked, rcode, kept, &ttl_offsets),
         };
@@ -149,33 +150,6 @@ pub(super) fn check_question(message: &[u8], id: u16, asked: &Key) -> Result<usi
     let rcode = Rcode(u16::from(message[3] & 0x0F));
     let says_why = u16_at(message, QDCOUNT) == Some(0) && rcode != Rcode::NO_ERROR && rcode != Rcode::NX_DOMAIN;
     Err(if says_why { AnswerError::Rcode(rcode) } else { AnswerError::Mismatch })
-}
-
-/// CLASS of the Internet.
-const IN: u16 = 1;
-/// A compression pointer to the question's name, which stands right after the header (RFC 1035 §4.1.4).
-const TO_QUESTION: [u8; 2] = [0xC0, HEADER as u8];
-
-/// The message with the owners of its address records pointing to the question, and where the TTLs stand then; `None` where there is
-/// nothing to gain, or names besides the owners.
-///
-/// CoreDNS compresses only what would not fit its transport, so over TCP it spells every owner out: a stored answer would take up to
-/// three times the room, and a third of its addresses would fit a reply of 512 octets.
-fn share_owner(message: &[u8], records_at: usize, records: &[Record], asked: &Key) -> Option<(Vec<u8>, Vec<u16>)> {
-    let mut shorter = message.get(..records_at)?.to_vec();
-    let mut ttl_offsets = Vec::with_capacity(records.len());
-    let mut start = records_at;
-    for found in records {
-        let is_address = matches!(found.rtype, record::A | record::AAAA) && found.class == IN;
-        if !is_address || read_name(message, start)?.as_wire() != asked.name.as_wire() {
-            return None;
-        }
-        shorter.extend_from_slice(&TO_QUESTION);
-        ttl_offsets.push((shorter.len() + 4) as u16);
-        shorter.extend_from_slice(message.get(found.ttl_at - 4..found.end)?);
-        start = found.end;
-    }
-    (shorter.len() < message.len()).then_some((shorter, ttl_offsets))
 }
 
 /// All records of a message, in order, and where the sections part.

@@ -4,6 +4,7 @@
 //! into the caller's buffer ([`reply`]). With the demo this is the only room that names the DNS crate.
 
 mod answer;
+mod compress;
 mod edns;
 mod framing;
 mod header;

@@ -17,7 +17,7 @@ pub(super) const DNAME: u16 = 39;
 pub(super) const OPT: u16 = 41;
 
 /// The octets of SOA after its two names: five numbers, MINIMUM last.
-const SOA_NUMBERS: usize = 20;
+pub(super) const SOA_NUMBERS: usize = 20;
 
 /// One record: offsets into its message.
 #[derive(Clone, Copy, Debug)]
@@ -82,10 +82,15 @@ pub(super) fn check_name(message: &[u8], at: usize) -> Option<usize> {
 
 /// The name at `at`, uncompressed and folded.
 pub(super) fn read_name(message: &[u8], at: usize) -> Option<FoldedName> {
+    spelled_name(message, at).map(|wire| FoldedName::fold(&wire))
+}
+
+/// The name at `at`, uncompressed, in its own case.
+pub(super) fn spelled_name(message: &[u8], at: usize) -> Option<Vec<u8>> {
     let mut wire = Vec::with_capacity(64);
     walk_name(message, at, |label| wire.extend_from_slice(label))?;
     wire.push(0);
-    Some(FoldedName::fold(&wire))
+    Some(wire)
 }
 
 fn walk_name<'m>(message: &'m [u8], at: usize, mut label: impl FnMut(&'m [u8])) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Octets in, meaning out, and back; what we write is read by another DNS library.
 
 mod answers;
+mod compression;
 mod local_replies;
 mod mutations;
 mod names;
