@@ -2,6 +2,7 @@
 //!
 //! Each check returns what is wrong, as sentences; each is shown to find something before it is trusted to find nothing.
 
+mod answers;
 mod crates;
 mod documents;
 mod files;

@@ -82,8 +82,14 @@ impl<'p> Query<'p> {
         echo.question = question;
         let (name, numbers) = question.split_at(question.len() - 4);
         let (qtype, qclass) = (u16::from_be_bytes([numbers[0], numbers[1]]), u16::from_be_bytes([numbers[2], numbers[3]]));
+        match read_additional(packet, HEADER + question.len()) {
+            // Read before the type is judged: OPT is owed to those who sent one whatever the reply (RFC 6891 §6.1.1).
+            Ok(edns) => echo.edns = edns,
+            // An IXFR has an SOA in its authority section (RFC 1995 §3): its type is what is wrong with it.
+            Err(Rejected::Malformed) if check_type(qtype).is_err() => {}
+            Err(rejected) => return Err(rejected.into_reply(echo)),
+        }
         check_type(qtype).map_err(|(rcode, ede)| Rejection::Reply(echo, rcode, ede))?;
-        echo.edns = read_additional(packet, HEADER + question.len()).map_err(|rejected| rejected.into_reply(echo))?;
         let dnssec_ok = echo.edns.is_some_and(|edns| edns.dnssec_ok);
         let key = Key { name: FoldedName::fold(name), qtype, qclass, dnssec_ok, checking_disabled: echo.checking_disabled };
         Ok(Self { key, echo })
