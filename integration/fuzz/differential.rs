@@ -1,0 +1,86 @@
+//! What we read against what another DNS library reads.
+
+use std::time::Instant;
+
+use doorstep::wire::reply::{self, Form};
+use doorstep::wire::{Answer, FoldedName, Key, Query, Rejection};
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+
+/// Of a query that both read they read the same; what only the other one reads, we refuse with an rcode.
+pub(crate) fn query(input: &[u8]) -> Result<u64, String> {
+    let theirs = Message::from_vec(input).ok();
+    let Ok(query) = Query::parse(input) else { return refused(input, theirs.as_ref()) };
+    let Some(theirs) = theirs else { return Ok(1) };
+    let (key, edns) = (query.key, query.echo.edns);
+    let asked = theirs.queries.first().ok_or("they read no question")?;
+    let (ours, others) = (key.name.to_string(), asked.name().to_string());
+    // They escape other octets than we do.
+    let is_plain = ours.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.');
+    if is_plain && !others.eq_ignore_ascii_case(&ours) {
+        return Err(format!("{ours} for us, {others} for them"));
+    }
+    if (u16::from(asked.query_type()), u16::from(asked.query_class())) != (key.qtype, key.qclass) {
+        return Err(format!("type and class {} {} for us, {asked} for them", key.qtype, key.qclass));
+    }
+    let (ours, others) = (edns.map(|edns| edns.dnssec_ok), theirs.edns.as_ref().map(|edns| edns.flags().dnssec_ok));
+    if ours != others { Err(format!("OPT with DO {ours:?} for us, {others:?} for them")) } else { Ok(2 | u64::from(ours.is_some()) << 8) }
+}
+
+fn refused(input: &[u8], theirs: Option<&Message>) -> Result<u64, String> {
+    match Query::parse(input) {
+        Err(Rejection::Reply(_, rcode, _)) => Ok(3 | u64::from(rcode.0) << 8 | u64::from(theirs.is_some()) << 16),
+        Ok(_) | Err(Rejection::Silence) => Ok(4),
+    }
+}
+
+/// Of an answer that both read, a client gets the records that they read in it.
+pub(crate) fn answer(input: &[u8]) -> Result<u64, String> {
+    let (key, packet) = question_of(input);
+    let Ok(taken) = Answer::from_upstream(input, id_of(input), &key) else { return Ok(0) };
+    let (Ok(theirs), Ok(query)) = (Message::from_vec(input), Query::parse(&packet)) else { return Ok(1) };
+    let mut out = vec![0; 65_535];
+    let form = Form { limit: out.len(), nsid: b"", ede: None, rotation: input.len(), keepalive: None };
+    let written = reply::write_answer(&mut out, &query.echo, taken.image(), 60, &form);
+    let reply =
+        Message::from_vec(&out[..written]).map_err(|error| format!("they cannot read what we send ({error}): {:02x?}", &out[..written]))?;
+    let (came, left) = (show(&theirs.answers), show(&reply.answers));
+    if came != left {
+        return Err(format!("came {came:#?}, left {left:#?}"));
+    }
+    Ok(2 | (came.len() as u64) << 8 | (reply.authorities.len() as u64) << 24 | (written as u64 / 32) << 40)
+}
+
+/// Owner, type, class and data; the order is ours to choose, and the case of what points to the question the client's.
+fn show(records: &[Record]) -> Vec<String> {
+    let show = |record: &Record| format!("{} {} {} {:?}", record.name, record.record_type(), record.dns_class, record.data);
+    let mut shown: Vec<String> = records.iter().map(|record| show(record).to_ascii_lowercase()).collect();
+    shown.sort_unstable();
+    shown
+}
+
+pub(crate) fn id_of(message: &[u8]) -> u16 {
+    message.first_chunk().map_or(0, |id| u16::from_be_bytes(*id))
+}
+
+/// The question that a message answers, as a key and as a client would ask it; DO in every second.
+pub(crate) fn question_of(message: &[u8]) -> (Key, Vec<u8>) {
+    let mut at = 12;
+    while let Some(length) = message.get(at).filter(|length| (1..64).contains(*length)) {
+        at += 1 + usize::from(*length);
+    }
+    let question = message.get(12..at + 5).filter(|question| question.len() <= 259).unwrap_or(b"\x03www\x07example\x00\x00\x01\x00\x01");
+    let dnssec_ok = message.len() % 2 == 1;
+    let opt = [0, 0, 41, 4, 208, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0];
+    let packet = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1][..], question, &opt].concat();
+    let key = match Query::parse(&packet) {
+        Ok(query) => query.key,
+        Err(_) => Key { name: FoldedName::fold(b"\x01x\x00"), qtype: 1, qclass: 1, dnssec_ok, checking_disabled: false },
+    };
+    (key, packet)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
+pub(crate) fn base() -> Instant {
+    Instant::now()
+}
