@@ -1,5 +1,6 @@
 //! What a cluster sees of doorstep, one sentence a scenario.
 
+mod abuse;
 mod admin;
 mod answers;
 mod coalescing;
