@@ -8,12 +8,12 @@ use crate::harness::{CoreDns, Doorstep, Rcode, Reply, Stage, Tcp, Udp, a, eventu
 
 const WEB: &str = "web.shop.svc.cluster.local.";
 const HOT: usize = 500;
-const UNIQUE: usize = 120_000;
-const PARTS: usize = 10;
+const UNIQUE: usize = 144_000;
+const PARTS: usize = 12;
 const BURST: usize = 100;
 const MEGABYTE: u64 = 1 << 20;
 /// Of the cache, in the file below.
-const CAPACITY: u64 = 4 * MEGABYTE;
+const CAPACITY: u64 = 8 * MEGABYTE;
 const CONNECTIONS: usize = 5_000;
 
 /// Asks for all of these names from one socket, so many at a time; how many were answered.
@@ -35,7 +35,7 @@ fn a_flood_of_names_asked_once_leaves_hot_names_in_memory_and_memory_in_its_boun
     let stage = Stage::alone();
     // It has an address for whatever is asked, good for a minute.
     let coredns = CoreDns::start_other(&stage, "198.51.100.7");
-    let file = stage.file("doorstep.yaml", "cache: { size: 4MiB }\n");
+    let file = stage.file("doorstep.yaml", "cache: { size: 8MiB }\n");
     let doorstep = Doorstep::with(&["--upstream", &coredns.udp(), "--config", file.to_str().unwrap()]).ready();
     let client = doorstep.udp();
     for _ in 0..4 {
@@ -47,7 +47,7 @@ fn a_flood_of_names_asked_once_leaves_hot_names_in_memory_and_memory_in_its_boun
         asked += ask_all(&client, (0..UNIQUE / PARTS).map(|number| format!("unique{part}-{number}.example.")));
         // Hot names are asked all the time: that is what makes them so.
         assert_eq!(ask_all(&client, hot()), HOT);
-        if part == PARTS / 3 {
+        if part == PARTS / 2 {
             full = doorstep.process.resident();
         }
     }
