@@ -87,12 +87,16 @@ impl Answer {
         }
         let found = sections.records.get(..ttl_offsets.len()).unwrap_or_default();
         let image = match compress(&message[..end], records_at, found, asked) {
+            // Rebuilt, its names borrow from nowhere.
             Some((shorter, offsets)) => Image::build(&shorter, asked, rcode, kept, &offsets),
-            None => Image::build(&message[..end], asked, rcode, kept, &ttl_offsets),
+            None => {
+                let image = Image::build(&message[..end], asked, rcode, kept, &ttl_offsets);
+                if !Image::new(&image).reads_whatever_its_ttls(message, records_at) {
+                    return Err(AnswerError::Malformed);
+                }
+                image
+            }
         };
-        if !Image::new(&image).reads_whatever_its_ttls(records_at) {
-            return Err(AnswerError::Malformed);
-        }
         Ok(Self { image, kind, ttl, has_soa })
     }
 

@@ -2,7 +2,7 @@
 
 use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QR, Rcode, u16_at};
 use super::question::Key;
-use super::record::Record;
+use super::record::{Record, spelled_name};
 
 /// Neither a label's length nor a pointer (RFC 1035 §4.1.4: the 10 combination is reserved).
 const NO_LENGTH: u8 = 0x80;
@@ -84,15 +84,20 @@ impl<'a> Image<'a> {
         Some(ttl + 6 + usize::from(u16_at(self.0, ttl + 4)?))
     }
 
-    /// Whether its records can be read although TTLs change on the way out: none of their names borrows a TTL for a length octet.
-    pub(super) fn reads_whatever_its_ttls(&self, records_at: usize) -> bool {
+    /// Whether its records say what they said in `source`, the message it was built from, although TTLs change on the way out: none
+    /// of their names borrows octets of a TTL.
+    pub(super) fn reads_whatever_its_ttls(&self, source: &[u8], records_at: usize) -> bool {
+        let message = self.message();
+        let is_same = |name: usize| match (spelled_name(message, name), spelled_name(source, name)) {
+            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(&theirs),
+            _ => false,
+        };
         let mut at = records_at;
-        (0..self.ttl_offsets().len()).all(|_| match Record::read(self.message(), at) {
-            Some(found) => {
-                at = found.end;
-                true
-            }
-            None => false,
+        (0..self.ttl_offsets().len()).all(|_| {
+            let Some(found) = Record::read(message, at) else { return false };
+            let names = found.names(message, at);
+            at = found.end;
+            names.into_iter().flatten().all(is_same)
         })
     }
 

@@ -56,6 +56,18 @@ impl Record {
         u32_at(message, self.end.checked_sub(4)?)
     }
 
+    /// Where its names begin: the owner, which stands at `at`, and those in its data.
+    pub(super) fn names(&self, message: &[u8], at: usize) -> [Option<usize>; 3] {
+        let [first, second] = match self.rtype {
+            NS | CNAME | PTR | DNAME => [Some(self.rdata), None],
+            MX => [Some(self.rdata + 2), None],
+            SRV => [Some(self.rdata + 6), None],
+            SOA => [Some(self.rdata), check_name(message, self.rdata)],
+            _ => [None, None],
+        };
+        [Some(at), first, second]
+    }
+
     fn rdata_is_sound(&self, message: &[u8]) -> bool {
         let ends_name = |at: usize| check_name(message, at) == Some(self.end);
         match self.rtype {

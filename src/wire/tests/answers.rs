@@ -110,6 +110,13 @@ fn a_name_that_borrows_a_ttl_is_refused_since_ttls_change() {
     let borrowing = record(&[0xC0, base + 6], 65_280, 60, &[0]);
     let bad = message(&asked, 0, [&[record(QNAME, CNAME, 0, &[0]), borrowing], &[], &[]]);
     assert_eq!(check(&asked, &bad).unwrap_err(), AnswerError::Malformed);
+    // A label of ten octets in the first record's data and owner would hold the second's TTL.
+    let label = record(QNAME, 65_280, 60, b"\x0c");
+    let data_at = base + 12;
+    let spanning = record(QNAME, 65_280, 60, &[0; 4]);
+    let borrowing = record(&[0xC0, data_at], 65_280, 60, &[0]);
+    let bad = message(&asked, 0, [&[label, spanning, borrowing], &[], &[]]);
+    assert_eq!(check(&asked, &bad).unwrap_err(), AnswerError::Malformed, "in the middle of a label");
 }
 
 #[test]
