@@ -3,7 +3,7 @@
 use super::{Source, all_sources, expect_none};
 
 /// Crates that are named in these places of `src/` alone.
-const AT_HOME: [(&str, &[&str]); 9] = [
+const AT_HOME: [(&str, &[&str]); 13] = [
     ("kube", &["k8s/"]),
     ("k8s_openapi", &["k8s/"]),
     ("libc", &["listen/batch.rs", "listen/kernel_form.rs", "upstream/failure.rs"]),
@@ -11,6 +11,10 @@ const AT_HOME: [(&str, &[&str]); 9] = [
     ("hickory_server", &["command/demo/"]),
     ("axum", &["admin/"]),
     ("clap", &["config/"]),
+    ("ring", &["upstream/"]),
+    ("rustls", &["upstream/"]),
+    ("tokio_rustls", &["upstream/"]),
+    ("webpki_roots", &["upstream/"]),
     ("serde_saphyr", &["config/", "command/"]),
     ("tracing_subscriber", &["telemetry/"]),
 ];

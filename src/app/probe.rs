@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::wire::{Answer, AnswerError, Key, Name, Rcode, encode_upstream_query};
+use crate::wire::{Answer, AnswerError, Key, Name, Rcode, SentOpt, encode_upstream_query};
 
 /// How long a listener may take; it answers from memory.
 const LISTENER_PATIENCE: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 async fn over_udp(server: SocketAddr, question: &Key, patience: Duration) -> Heard {
     let id = rand::random();
-    match timeout(patience, udp(server, &encode_upstream_query(question, id, false))).await {
+    match timeout(patience, udp(server, &encode_upstream_query(question, id, SentOpt::Absent))).await {
         Ok(Ok(message)) => read(&message, id, question),
         Ok(Err(_)) | Err(_) => Heard::Nothing,
     }
@@ -88,7 +88,7 @@ async fn over_udp(server: SocketAddr, question: &Key, patience: Duration) -> Hea
 
 async fn over_tcp(server: SocketAddr, question: &Key) -> Heard {
     let id = rand::random();
-    match timeout(LISTENER_PATIENCE, tcp(server, &encode_upstream_query(question, id, false))).await {
+    match timeout(LISTENER_PATIENCE, tcp(server, &encode_upstream_query(question, id, SentOpt::Absent))).await {
         Ok(Ok(message)) => read(&message, id, question),
         Ok(Err(_)) | Err(_) => Heard::Nothing,
     }

@@ -63,5 +63,6 @@ fn upstream(group: &Arc<Group>, now: Instant) -> Value {
         "outage": group.is_out(),
         "silent": group.silent(now),
         "last_failure": group.last_failure().map(|class| json!({ "kind": class.label(), "means": class.meaning() })),
+        "tls_refusal": group.tls_refusal(),
     })
 }

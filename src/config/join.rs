@@ -12,7 +12,7 @@ use super::{Config, Limits, Queries, value};
 use crate::k8s::{CiliumConfig, Families};
 use crate::lifecycle::Drain;
 use crate::telemetry::LogConfig;
-use crate::upstream::{GroupConfig, Server, Timing};
+use crate::upstream::{GroupConfig, Server, Timing, Trust};
 use crate::{k8s, listen, rules, upstream};
 
 /// Where DNS is served by default.
@@ -131,7 +131,9 @@ fn log(args: &ServeArgs, format: Option<crate::telemetry::Format>, level: Option
 fn groups(args: &ServeArgs, mut groups: Vec<GroupConfig>) -> Result<Vec<GroupConfig>, ConfigError> {
     let configured = groups.iter().position(|group| group.name == DEFAULT_GROUP).map(|index| groups.remove(index));
     let default = match configured {
-        _ if !args.upstream.is_empty() => default_group(args.upstream.clone()),
+        // How its certificates are checked no flag says.
+        Some(group) if !args.upstream.is_empty() => GroupConfig { servers: args.upstream.clone(), ..group },
+        None if !args.upstream.is_empty() => default_group(args.upstream.clone()),
         Some(group) => group,
         None => default_group(upstream_of_environment(args)?.into_iter().collect()),
     };
@@ -155,7 +157,7 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], c
         daemon_set: args.daemonset.clone().unwrap_or_else(|| "doorstep".to_owned()),
         dns_service: args.dns_service.clone().unwrap_or_else(|| "kube-dns".to_owned()),
         pod_name: identity(environment),
-        asks: servers.map(address).collect(),
+        asks: servers.map(|server| server.address().ip()).collect(),
         serves: Some(families(environment, listen)),
         template: environment.template_generation.clone(),
         cilium,
@@ -177,14 +179,8 @@ fn access(args: &ServeArgs) -> Option<k8s::Access> {
     }
 }
 
-fn address(server: &Server) -> IpAddr {
-    match server {
-        Server::Tcp(address) | Server::Udp(address) => address.ip(),
-    }
-}
-
 fn default_group(servers: Vec<Server>) -> GroupConfig {
-    GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, timing: Timing::default() }
+    GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, trust: Trust::default(), timing: Timing::default() }
 }
 
 /// The Service `kube-dns-upstream`, as the kubelet tells it to every pod of its namespace that starts later than the Service is made.

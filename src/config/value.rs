@@ -1,12 +1,18 @@
 //! Texts of configuration to values, for flags and file alike. What is wrong is said in a sentence that names the cure.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::upstream::Server;
+use crate::upstream::{AuthName, Pin, Server};
 
 /// Where DNS is served unless a port is given.
 const DNS_PORT: u16 = 53;
+/// Where DNS over TLS is served unless a port is given (RFC 7858 §3.1).
+const TLS_PORT: u16 = 853;
+
+/// How upstreams are asked.
+const SCHEMES: [&str; 3] = ["tcp", "udp", "tls"];
 
 /// Units of a size and what they stand for.
 const UNITS: [(&str, usize); 7] =
@@ -92,54 +98,79 @@ fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
     }
 }
 
-/// `tcp://IP[:PORT]` or `udp://IP[:PORT]`.
+/// `tcp://IP[:PORT]`, `udp://IP[:PORT]` or `tls://IP[:PORT][#NAME]`.
 pub(super) fn server(text: &str) -> Result<Server, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!("`{text}` does not say how to ask; write `tcp://{text}`, or `udp://{text}`"));
     };
-    let kind: fn(SocketAddr) -> Server = match scheme {
-        "tcp" => Server::Tcp,
-        "udp" => Server::Udp,
-        "tls" | "quic" | "https" => {
-            return Err(format!("`{scheme}://` is not in this release, which asks over `tcp://` and `udp://`"));
+    let port = match scheme {
+        "tcp" | "udp" => DNS_PORT,
+        "tls" => TLS_PORT,
+        "quic" | "https" => {
+            return Err(format!("`{scheme}://` is not in this release; there is {}", list(&SCHEMES)));
         }
-        _ => return Err(format!("`{scheme}://` is not known{}", suggestion(scheme, &["tcp", "udp"]))),
+        _ => return Err(format!("`{scheme}://` is not known{}", suggestion(scheme, &SCHEMES))),
     };
-    let address = server_address(scheme, rest)?;
+    let (place, name) = rest.split_once('#').map_or((rest, None), |(place, name)| (place, Some(name)));
+    let address = server_address(scheme, place, port)?;
     if address.port() == 0 {
-        return Err(format!("nobody answers at port 0; DNS is at 53: `{scheme}://{}`", SocketAddr::new(address.ip(), DNS_PORT)));
+        return Err(format!("nobody answers at port 0; DNS is at {port}: `{scheme}://{}`", SocketAddr::new(address.ip(), port)));
     }
     if address.ip().is_unspecified() || address.ip().is_multicast() {
         return Err(format!("`{}` is no server's address; write the address that the server has", address.ip()));
     }
-    Ok(kind(address))
+    match (scheme, name) {
+        ("tls", name) => Ok(Server::Tls(address, name.map_or_else(|| Ok(address.ip().into()), auth_name)?)),
+        (_, Some(name)) => Err(format!("a name is for certificates, and `{scheme}://` has none; leave out `#{name}`")),
+        ("udp", None) => Ok(Server::Udp(address)),
+        _ => Ok(Server::Tcp(address)),
+    }
 }
 
-fn server_address(scheme: &str, text: &str) -> Result<SocketAddr, String> {
+fn auth_name(text: &str) -> Result<AuthName, String> {
+    AuthName::parse(text).ok_or_else(|| format!("`{text}` is no name that a certificate could be for; write it like `#dns.example`, or leave it out where the certificate is for the address"))
+}
+
+/// A key's hash, as certificates are pinned by.
+pub(super) fn pin(text: &str) -> Result<Pin, String> {
+    Pin::parse(text).ok_or_else(|| {
+        format!("`{text}` is no SHA-256 in base64, which has 44 characters and ends in `=`; `kdig +tls @SERVER` shows the one of a server")
+    })
+}
+
+/// A file's path; relative ones would depend on where the process was started.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).is_absolute() {
+        true => Ok(PathBuf::from(text)),
+        false => Err(format!("`{text}` is not the whole path; write it like `/etc/doorstep-tls/ca.crt`")),
+    }
+}
+
+fn server_address(scheme: &str, text: &str, port: u16) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
         return match ip {
-            IpAddr::V4(_) => Ok(SocketAddr::new(ip, DNS_PORT)),
-            IpAddr::V6(_) => Err(format!("an IPv6 address stands in brackets: `{scheme}://[{ip}]:{DNS_PORT}`")),
+            IpAddr::V4(_) => Ok(SocketAddr::new(ip, port)),
+            IpAddr::V6(_) => Err(format!("an IPv6 address stands in brackets: `{scheme}://[{ip}]:{port}`")),
         };
     }
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if let Some(ip) = bracketed.and_then(|inner| inner.parse::<Ipv6Addr>().ok()) {
-        return Ok(SocketAddr::new(ip.into(), DNS_PORT));
+        return Ok(SocketAddr::new(ip.into(), port));
     }
-    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let (host, given) = text.rsplit_once(':').unwrap_or((text, ""));
     let ip = host.trim_start_matches('[').trim_end_matches(']');
     if ip.parse::<IpAddr>().is_ok() {
-        return Err(format!("`{port}` is no port; ports go from 1 to 65535, DNS is at {DNS_PORT}"));
+        return Err(format!("`{given}` is no port; ports go from 1 to 65535, DNS is at {port}"));
     }
     if looks_like_name(host) {
         return Err(format!(
             "`{host}` is a name; an address is needed, because a name would have to be resolved before doorstep can resolve anything"
         ));
     }
-    Err(format!("`{text}` is no address; write `{scheme}://10.96.0.20:53`"))
+    Err(format!("`{text}` is no address; write `{scheme}://10.96.0.20:{port}`"))
 }
 
 fn looks_like_name(host: &str) -> bool {

@@ -188,7 +188,7 @@ impl Course {
             FailureClass::Overload => Next::Stop,
             _ if ask.others => self.retry(Next::Again),
             FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
-            FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied => self.retry(Next::Pause),
+            FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied | FailureClass::Tls => self.retry(Next::Pause),
             _ => self.retry(Next::Again),
         }
     }

@@ -1,6 +1,5 @@
 //! A connection as the pool sees it: a handle to the task that owns the stream.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,17 +8,18 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Timing;
+use super::dial::Target;
 use super::failure::Lost;
 use super::lane::Look;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
-use super::tcp::{Task, answer};
-use crate::wire::{Answer, Key};
+use super::stream::{Task, answer};
+use crate::wire::{Answer, Key, SentOpt};
 
 /// A question on its way to a connection's task.
 pub(super) struct Request {
     pub(super) key: Key,
-    pub(super) edns: bool,
+    pub(super) opt: SentOpt,
     /// Bound on the stream's silence while this is the oldest question; `None`: slowness is no fault.
     pub(super) silence: Option<Duration>,
     /// The exchange's own deadline: after it nobody waits.
@@ -56,7 +56,7 @@ impl Drop for Slot {
 
 /// What a connection's task needs for life.
 pub(super) struct Dial {
-    pub(super) address: SocketAddr,
+    pub(super) target: Target,
     pub(super) timing: Arc<Timing>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
@@ -81,7 +81,7 @@ impl Connection {
         let alone = dial.alone;
         let open = Open::new(dial.metrics.clone(), shown.clone(), dial.permit);
         let retire_at = shown.born + dial.timing.age.mul_f64(dial.jitter);
-        tokio::spawn(Task::new(dial.address, retire_at, dial.timing, dial.pulse, open, incoming).run());
+        tokio::spawn(Task::new(dial.target, retire_at, dial.timing, dial.pulse, open, incoming).run());
         Connection { requests, shown, alone }
     }
 

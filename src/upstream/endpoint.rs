@@ -9,12 +9,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::Ask;
 use super::connection::{Connection, Dial, Request, Slot};
+use super::dial::Target;
 use super::failure::Lost;
 use super::group::Shared;
 use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic};
 use super::select::Standing;
 use super::{FailureClass, Lane, Server, Transport, udp};
-use crate::wire::{Answer, Key};
+use crate::wire::{Answer, Key, SentOpt};
 
 pub(super) struct Endpoint {
     server: Server,
@@ -34,7 +35,7 @@ impl Drop for InFlight<'_> {
 }
 
 enum Way {
-    Tcp(Arc<Connection>, Slot),
+    Stream(Arc<Connection>, Slot),
     Overflow,
 }
 
@@ -67,9 +68,10 @@ impl Endpoint {
         *self.without_opt_until.lock() = Some(until);
     }
 
-    /// Whether a question to this server carries OPT: over UDP always, over TCP only for DO (it would say nothing else).
+    /// Whether a question to this server carries OPT: over UDP always, over TLS as padding, over TCP only for DO (it would say nothing
+    /// else).
     pub(super) fn sends_opt(&self, key: &Key, now: Instant) -> bool {
-        (matches!(self.server, Server::Udp(_)) || key.dnssec_ok) && self.takes_opt(now)
+        (!matches!(self.server, Server::Tcp(_)) || key.dnssec_ok) && self.takes_opt(now)
     }
 
     fn takes_opt(&self, now: Instant) -> bool {
@@ -81,10 +83,12 @@ impl Endpoint {
         match self.server {
             Server::Udp(address) => match self.over_udp(shared, ask, address).await {
                 // Never cached, asked again over TCP (RFC 1035 §7.4).
-                Err(Lost::Truncated) => self.over_tcp(shared, ask, address, false).await,
+                Err(Lost::Truncated) => self.over_stream(shared, ask, Transport::Tcp, false).await,
                 outcome => outcome,
             },
-            Server::Tcp(address) => self.over_tcp(shared, ask, address, true).await,
+            Server::Tcp(_) => self.over_stream(shared, ask, Transport::Tcp, true).await,
+            // Who asks for encryption gets no answer rather than one in the clear: nothing overflows to UDP.
+            Server::Tls(..) => self.over_stream(shared, ask, Transport::Tls, false).await,
         }
     }
 
@@ -93,17 +97,17 @@ impl Endpoint {
         shared.metrics.attempted(Transport::Udp, ask.lane);
         let now = Instant::now();
         let until = if ask.others { ask.deadline.min(now + shared.timing.udp_patience) } else { ask.deadline };
-        let edns = !ask.without_opt && self.takes_opt(now);
-        udp::ask(address, ask.key, edns, until, &shared.timing, (&shared.pulse, &shared.metrics)).await
+        let opt = if !ask.without_opt && self.takes_opt(now) { SentOpt::Bare } else { SentOpt::Absent };
+        udp::ask(address, ask.key, opt, until, &shared.timing, (&shared.pulse, &shared.metrics)).await
     }
 
-    async fn over_tcp(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr, overflow: bool) -> Result<Answer, Lost> {
-        let (connection, slot) = match self.place(shared, ask, address) {
-            Way::Tcp(connection, slot) => (connection, slot),
+    async fn over_stream(&self, shared: &Shared, ask: &Ask<'_>, transport: Transport, overflow: bool) -> Result<Answer, Lost> {
+        let (connection, slot) = match self.place(shared, ask) {
+            Way::Stream(connection, slot) => (connection, slot),
             Way::Overflow => {
                 if overflow && shared.bounds.udp.available_permits() > 0 {
                     shared.metrics.overflowed();
-                    match self.over_udp(shared, ask, address).await {
+                    match self.over_udp(shared, ask, self.server.address()).await {
                         Err(Lost::Truncated) => {}
                         outcome => return outcome,
                     }
@@ -111,10 +115,15 @@ impl Endpoint {
                 self.squeeze_in(shared, ask).ok_or(Lost::Failed(FailureClass::Overload))?
             }
         };
-        shared.metrics.attempted(Transport::Tcp, ask.lane);
+        shared.metrics.attempted(transport, ask.lane);
         let (reply, answer) = oneshot::channel();
-        let edns = ask.key.dnssec_ok && !ask.without_opt && self.takes_opt(Instant::now());
-        connection.send(Request { key: *ask.key, edns, silence: ask.silence, expires: ask.deadline, reply, slot });
+        let opt = match transport {
+            _ if ask.without_opt || !self.takes_opt(Instant::now()) => SentOpt::Absent,
+            Transport::Tls => SentOpt::Padded,
+            _ if ask.key.dnssec_ok => SentOpt::Bare,
+            _ => SentOpt::Absent,
+        };
+        connection.send(Request { key: *ask.key, opt, silence: ask.silence, expires: ask.deadline, reply, slot });
         match timeout_at(ask.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             // The task died with its runtime.
@@ -124,7 +133,7 @@ impl Endpoint {
     }
 
     /// Finds the connection, or dials it; all under one short lock.
-    fn place(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr) -> Way {
+    fn place(&self, shared: &Shared, ask: &Ask<'_>) -> Way {
         let mut pool = self.pools[ask.lane as usize].lock();
         pool.retain(|connection| !connection.is_closing());
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
@@ -140,7 +149,7 @@ impl Endpoint {
             Place::Dial { or } => match (shared.bounds.connections(ask.lane).clone().try_acquire_owned(), or) {
                 (Ok(permit), _) => {
                     let connection = Arc::new(Connection::dial(Dial {
-                        address,
+                        target: self.target(shared),
                         timing: shared.timing.clone(),
                         metrics: shared.metrics.clone(),
                         pulse: shared.pulse.clone(),
@@ -156,7 +165,15 @@ impl Endpoint {
             },
         };
         let slot = connection.reserve(now);
-        Way::Tcp(connection, slot)
+        Way::Stream(connection, slot)
+    }
+
+    fn target(&self, shared: &Shared) -> Target {
+        let tls = match &self.server {
+            Server::Tls(_, name) => Some((shared.secure.clone(), name.clone())),
+            Server::Udp(_) | Server::Tcp(_) => None,
+        };
+        Target { address: self.server.address(), tls }
     }
 
     fn squeeze_in(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {

@@ -15,7 +15,7 @@ pub enum FailureClass {
     NoRoute,
     /// EPERM, EACCES: a policy on this node.
     Denied,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or a certificate is not accepted.
     Tls,
     /// Asked, and not answered in time.
     QueryTimeout,
@@ -91,7 +91,7 @@ impl FailureClass {
             Self::DialRefused => "nothing listens there, or the Service has no backend",
             Self::NoRoute => "no route to it, or the Service has no backend",
             Self::Denied => "a policy on this node denies it",
-            Self::Tls => "the TLS handshake failed",
+            Self::Tls => "no TLS session: its certificate is not accepted, or the handshake failed",
             Self::QueryTimeout => "it was asked and did not answer in time",
             Self::Reset => "it reset the connection while a query waited",
             Self::ClosedMidAnswer => "it closed the connection while a query waited",
@@ -144,6 +144,9 @@ impl FailureClass {
             io::ErrorKind::PermissionDenied => Self::Denied,
             io::ErrorKind::TimedOut if dialling => Self::DialTimeout,
             io::ErrorKind::TimedOut => Self::QueryTimeout,
+            // Only TLS says so of its peer: what it sent is no TLS, or an alert.
+            io::ErrorKind::InvalidData => Self::Tls,
+            io::ErrorKind::UnexpectedEof if dialling => Self::Tls,
             _ => match error.raw_os_error() {
                 // Descriptors, ports or buffers of this process or node ran out.
                 Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::Overload,

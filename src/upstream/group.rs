@@ -1,6 +1,5 @@
 //! One configured set of servers, and what all groups of the process share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,29 +11,12 @@ use super::endpoint::Endpoint;
 use super::estimate::Estimate;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
-use super::{Failure, FailureClass, Lane, Timing, attempt};
+use super::secure::Secure;
+use super::{Failure, FailureClass, Lane, Server, Timing, Trust, attempt};
 use crate::wire::{Answer, Key};
 
 /// Servers of one group beyond which the rest is not used.
 const MOST_SERVERS: usize = 64;
-
-/// Where and how a server is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Server {
-    /// `udp://ip:port`; TCP where an answer is truncated.
-    Udp(SocketAddr),
-    /// `tcp://ip:port`; UDP where the connections are used up.
-    Tcp(SocketAddr),
-}
-
-impl std::fmt::Display for Server {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Udp(address) => write!(formatter, "udp://{address}"),
-            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
-        }
-    }
-}
 
 /// What a group is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +25,8 @@ pub struct GroupConfig {
     pub name: String,
     /// At most 64 are used; of none, every question fails with [`FailureClass::NoRoute`].
     pub servers: Vec<Server>,
+    /// Whose certificates are accepted, where a server has one.
+    pub trust: Trust,
     /// Time limits.
     pub timing: Timing,
 }
@@ -96,6 +80,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) bounds: Arc<Bounds>,
+    pub(super) secure: Arc<Secure>,
     /// Of the cluster lane: the elastic lane takes slowness for no fault.
     cluster: Mutex<Estimate>,
 }
@@ -121,6 +106,7 @@ impl Group {
                 metrics,
                 pulse: Arc::new(Pulse::new(Instant::now().into_std())),
                 bounds,
+                secure: Arc::new(Secure::new(config.trust)),
                 cluster: Mutex::new(Estimate::new()),
             },
         })
@@ -178,6 +164,11 @@ impl Group {
     /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.
     pub fn last_failure(&self) -> Option<FailureClass> {
         *self.last_failure.lock()
+    }
+
+    /// Why the last TLS handshake with one of the servers failed, for people; `None`: it did not.
+    pub fn tls_refusal(&self) -> Option<String> {
+        self.shared.secure.refusal()
     }
 
     /// Nothing was heard from any server for 1 s although one was asked: cluster names may be served stale.

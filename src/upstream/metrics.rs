@@ -12,6 +12,22 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Transport {
+    /// All, in the order of their discriminants.
+    pub const ALL: [Transport; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 const CLASSES: usize = FailureClass::ALL.len();
@@ -22,7 +38,7 @@ const BUCKETS: usize = 18;
 /// Shared by all groups of the process.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    attempts: [[AtomicU64; 2]; 2],
+    attempts: [[AtomicU64; 2]; Transport::ALL.len()],
     failures: [AtomicU64; CLASSES],
     exchanges: [Histogram; 2],
     connections: AtomicU64,
@@ -46,7 +62,7 @@ pub struct Snapshot {
     pub failures: Vec<(FailureClass, u64)>,
     /// Answered exchanges by lane.
     pub exchanges: Vec<(Lane, HistogramSnapshot)>,
-    /// TCP connections open or being dialled.
+    /// Connections open or being dialled.
     pub connections: u64,
     /// Questions for a TCP server sent over UDP because no connection was free.
     pub overflow: u64,
@@ -68,8 +84,8 @@ pub struct HistogramSnapshot {
 impl Metrics {
     /// Everything, now.
     pub fn snapshot(&self) -> Snapshot {
-        let mut attempts = Vec::with_capacity(4);
-        for transport in [Transport::Udp, Transport::Tcp] {
+        let mut attempts = Vec::with_capacity(2 * Transport::ALL.len());
+        for transport in Transport::ALL {
             for lane in Lane::ALL {
                 attempts.push((transport, lane, self.attempts[transport as usize][lane as usize].load(Relaxed)));
             }

@@ -1,7 +1,7 @@
 //! One question out, one checked answer in.
 //!
 //! A [`Group`] is one configured set of servers. [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
-//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection` and `tcp`, or `udp` (bytes). Every
+//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `udp` (bytes). Every
 //! failure is named once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
@@ -9,6 +9,7 @@
 
 mod attempt;
 mod connection;
+mod dial;
 mod endpoint;
 mod estimate;
 mod failure;
@@ -16,15 +17,20 @@ mod group;
 mod lane;
 mod metrics;
 mod pulse;
+mod secure;
 mod select;
-mod tcp;
+mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trust;
 mod udp;
 
 pub use failure::{Failure, FailureClass};
-pub use group::{Bounds, Group, GroupConfig, Server};
+pub use group::{Bounds, Group, GroupConfig};
 pub use lane::Lane;
 pub use metrics::{HistogramSnapshot, Metrics, Snapshot, Transport};
+pub use server::{AuthName, Server};
 pub use timing::Timing;
+pub use trust::{Pin, Trust};

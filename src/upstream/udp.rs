@@ -9,7 +9,7 @@ use super::failure::Lost;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::{FailureClass, Timing};
-use crate::wire::{Answer, AnswerError, Key, encode_upstream_query};
+use crate::wire::{Answer, AnswerError, Key, SentOpt, encode_upstream_query};
 
 /// No datagram that answers us is larger: we announce 1,232.
 const LARGEST: usize = 4_096;
@@ -18,14 +18,14 @@ const LARGEST: usize = 4_096;
 pub(super) async fn ask(
     address: SocketAddr,
     key: &Key,
-    edns: bool,
+    opt: SentOpt,
     until: Instant,
     timing: &Timing,
     (pulse, metrics): (&Pulse, &Metrics),
 ) -> Result<Answer, Lost> {
     let socket = connect(address).await.map_err(|error| Lost::Failed(FailureClass::of_io(&error, true)))?;
     let id = rand::random::<u16>();
-    let message = encode_upstream_query(key, id, edns);
+    let message = encode_upstream_query(key, id, opt);
     let asked = Instant::now();
     pulse.asked(asked.into_std());
     let failed = |error| Lost::Failed(FailureClass::of_io(&error, false));

@@ -26,4 +26,4 @@ pub use image::Image;
 pub use name::{FoldedName, Name, NameError};
 pub use nsid::{encode_nsid_query, nsid};
 pub use query::{Echo, OwnedQuery, Query, Rejection};
-pub use question::{Key, encode_upstream_query, qtype_text};
+pub use question::{Key, SentOpt, encode_upstream_query, qtype_text};

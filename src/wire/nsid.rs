@@ -3,12 +3,12 @@
 use super::answer::{AnswerError, check_question};
 use super::edns::NSID;
 use super::header::u16_at;
-use super::question::{Key, encode_upstream_query};
+use super::question::{Key, SentOpt, encode_upstream_query};
 use super::record::{OPT, Record};
 
 /// A query with an OPT that asks for the server's identifier (RFC 5001 §2.1: the option, without a value).
 pub fn encode_nsid_query(key: &Key, id: u16) -> Vec<u8> {
-    let mut message = encode_upstream_query(key, id, true);
+    let mut message = encode_upstream_query(key, id, SentOpt::Bare);
     // The OPT comes last, and the length of its options last in it.
     message.truncate(message.len() - 2);
     let [high, low] = NSID.to_be_bytes();
@@ -81,7 +81,7 @@ mod tests {
     fn the_identifier_is_found_behind_other_options_and_missed_where_it_is_not() {
         assert_eq!(nsid(&reply(b"\x00\x0f\x00\x02\x00\x16\x00\x03\x00\x03a-b"), 7, &question()), Ok(Some(b"a-b".as_slice())));
         assert_eq!(nsid(&reply(b"\x00\x0f\x00\x02\x00\x16"), 7, &question()), Ok(None));
-        let mut plain = encode_upstream_query(&question(), 7, false);
+        let mut plain = encode_upstream_query(&question(), 7, SentOpt::Absent);
         plain[2] |= 0x80;
         plain[3] |= 2;
         assert_eq!(nsid(&plain, 7, &question()), Ok(None), "a SERVFAIL of a server without EDNS is an answer");

@@ -15,7 +15,7 @@ pub(super) fn of_groups(groups: &[(String, Arc<Metrics>)]) -> Vec<Metric> {
         metric("doorstep_upstream_attempts", "Questions sent to an upstream", &snapshots, attempts),
         metric("doorstep_upstream_failures", "Exchanges that brought no answer, by what happened", &snapshots, failures),
         metric("doorstep_upstream_exchange_seconds", "Answered exchanges, all attempts together", &snapshots, exchanges),
-        one("doorstep_upstream_connections", "TCP connections open or being dialled", |of| Value::Gauge(of.connections)),
+        one("doorstep_upstream_connections", "Connections open or being dialled", |of| Value::Gauge(of.connections)),
         one("doorstep_upstream_overflow", "Questions for a TCP server sent over UDP: no connection was free", |of| {
             Value::Counter(of.overflow)
         }),
@@ -38,8 +38,7 @@ fn metric(name: &'static str, help: &'static str, groups: &[(&str, Snapshot)], r
 
 fn attempts(snapshot: &Snapshot) -> Vec<(Labels, Value)> {
     let row = |(transport, lane, count): &(Transport, Lane, u64)| {
-        let transport = if *transport == Transport::Tcp { "tcp" } else { "udp" };
-        (vec![("transport", transport.to_owned()), ("lane", lane.label().to_owned())], Value::Counter(*count))
+        (vec![("transport", transport.label().to_owned()), ("lane", lane.label().to_owned())], Value::Counter(*count))
     };
     snapshot.attempts.iter().map(row).collect()
 }

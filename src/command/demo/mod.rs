@@ -19,7 +19,7 @@ use crate::listen;
 use crate::redirect::{DnsService, desired};
 use crate::rules::{self, RuleAnswer, RuleConfig};
 use crate::telemetry::{self, Format, LogConfig};
-use crate::upstream::{Bounds, GroupConfig, Server, Timing};
+use crate::upstream::{Bounds, GroupConfig, Server, Timing, Trust};
 use crate::wire::Name;
 use crate::{cache, coalesce};
 use tour::{LEAK, heading};
@@ -115,7 +115,12 @@ fn configuration(port: u16, upstream: SocketAddr) -> Config {
         limits: Limits { waiting: coalesce::Limits::default(), upstream_connections: Bounds::CONNECTIONS },
         queries: Queries {
             upstream_service: false,
-            groups: vec![GroupConfig { name: "default".to_owned(), servers: vec![Server::Tcp(upstream)], timing: Timing::default() }],
+            groups: vec![GroupConfig {
+                name: "default".to_owned(),
+                servers: vec![Server::Tcp(upstream)],
+                trust: Trust::default(),
+                timing: Timing::default(),
+            }],
             rules: rules::Config { zones: Vec::new(), rules: vec![rule], cluster_domain: cluster_domain.clone() },
         },
         log: LogConfig::default(),

@@ -10,7 +10,7 @@ use crate::config::read::{Reader, Section};
 use crate::config::tree::{Key, Node, Place, Value};
 use crate::config::value;
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
-use crate::upstream::{GroupConfig, Server, Timing};
+use crate::upstream::{GroupConfig, Server, Timing, Trust};
 use crate::wire::Name;
 
 /// The group of every zone that names no other.
@@ -26,6 +26,8 @@ const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
 const RULE_TTL: u32 = 60;
 
 const SERVERS_EXAMPLE: &str = "[\"tcp://10.96.0.20:53\"]";
+const TLS_EXAMPLE: &str = "{ ca_file: /etc/doorstep-tls/ca.crt }";
+const PINS_EXAMPLE: &str = "[\"base64 of a SHA-256\"]";
 const ZONES_EXAMPLE: &str = "[{ name: corp.example, upstream: default }]";
 const RULES_EXAMPLE: &str = "[{ suffix: leak.example, answer: nxdomain }]";
 const ANSWERS: [&str; 2] = ["nxdomain", "nodata"];
@@ -65,10 +67,33 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
         reader.wrong(key.place, message);
     }
     refuse_scalar(reader, node, &format!("{}: {{ servers: {SERVERS_EXAMPLE} }}", key.name))?;
-    let section = reader.section(node, &key.name, &["servers"]);
+    let section = reader.section(node, &key.name, &["servers", "tls"]);
+    let trust = section.find("tls").and_then(|node| read_trust(reader, node));
     let servers = reader.demand(&section, key.place, "servers", SERVERS_EXAMPLE)?;
     let servers = read_servers(reader, servers);
-    Some(GroupConfig { name: key.name.clone(), servers, timing: Timing::default() })
+    if let (Some(node), false) = (section.find("tls"), servers.iter().any(|server| matches!(server, Server::Tls(..)))) {
+        reader.wrong(
+            node.place,
+            format!("no server of `{}` is asked over TLS; write `tls://` before its address, or leave this out", key.name),
+        );
+    }
+    Some(GroupConfig { name: key.name.clone(), servers, trust: trust.unwrap_or_default(), timing: Timing::default() })
+}
+
+fn read_trust(reader: &mut Reader<'_>, node: &Node) -> Option<Trust> {
+    refuse_scalar(reader, node, &format!("tls: {TLS_EXAMPLE}"))?;
+    let section = reader.section(node, "tls", &["ca_file", "pin_sha256"]);
+    let ca_file = reader.optional(&section, "ca_file", value::path);
+    let mut pins = Vec::new();
+    if let Some(list) = section.find("pin_sha256") {
+        let elements = reader.list(list, "pin_sha256", PINS_EXAMPLE);
+        // Nothing pinned must not mean that every public authority will do.
+        if matches!(list.value, Value::List(_)) && elements.is_empty() {
+            reader.wrong(list.place, format!("at least one key is needed; write `pin_sha256: {PINS_EXAMPLE}`, or leave it out"));
+        }
+        pins = elements.iter().filter_map(|element| reader.scalar(element, value::pin)).collect();
+    }
+    Some(Trust { ca_file, pins })
 }
 
 fn read_servers(reader: &mut Reader<'_>, list: &Node) -> Vec<Server> {

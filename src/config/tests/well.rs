@@ -8,7 +8,7 @@ use crate::config::{File, FileLimits};
 use crate::k8s::{CiliumConfig, CiliumVersion, Families, OnRed};
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
 use crate::telemetry::Format;
-use crate::upstream::Server;
+use crate::upstream::{Pin, Server, Trust};
 use crate::wire::Name;
 
 const README: &str = include_str!("../../../README.md");
@@ -32,7 +32,7 @@ fn the_example_in_readme_means_what_it_says() {
     assert_eq!((config.limits.waiting.per_client, config.limits.waiting.total, config.limits.upstream_connections), (1000, 10_000, 64));
     assert_eq!((config.log.format, config.log.level.as_str()), (Format::Text, "info"));
     let groups = &config.queries.groups;
-    assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["default", "vpc"]);
+    assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["default", "vpc", "private"]);
     assert_eq!(groups[1].servers, [Server::Udp("169.254.169.253:53".parse().unwrap())]);
     let corp = ZoneConfig { name: name("corp.example"), group: "vpc".to_owned(), cluster: false, profile: Profile::EXTERNAL };
     assert_eq!(config.queries.rules.zones, [corp]);
@@ -82,6 +82,25 @@ fn the_default_group_comes_first_wherever_it_stands() {
     let groups = join(&args(), text).unwrap().queries.groups;
     assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["default", "a"]);
     assert_eq!(groups[0].servers, [Server::Tcp("[2001:db8::53]:53".parse().unwrap())]);
+}
+
+#[test]
+fn a_server_over_tls_has_its_own_port_and_a_name_or_its_address_to_be_known_by() {
+    let pin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let text = format!(
+        "upstreams:\n  default:\n    servers: [\"tls://192.0.2.1#dns.example\", \"tls://[2001:db8::53]:8853\"]\n    \
+         tls: {{ ca_file: /etc/tls/ca.crt, pin_sha256: [\"{pin}\"] }}"
+    );
+    let group = &join(&args(), &text).unwrap().queries.groups[0];
+    let shown: Vec<String> = group.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["tls://192.0.2.1:853#dns.example", "tls://[2001:db8::53]:8853"]);
+    assert_eq!(group.trust, Trust { ca_file: Some("/etc/tls/ca.crt".into()), pins: vec![Pin::parse(pin).unwrap()] });
+    assert_eq!(group.trust.pins[0].to_string(), pin);
+
+    let mut flags = args();
+    flags.upstream = vec![group.servers[1].clone()];
+    let replaced = &join(&flags, &text).unwrap().queries.groups[0];
+    assert_eq!((&replaced.servers, &replaced.trust), (&flags.upstream, &group.trust), "a flag replaces the servers alone");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::{Client, Identity, Outcome, Pending, Resolver, Snapshot, Walk};
 use crate::cache::{Cache, Config as CacheConfig};
 use crate::coalesce::Limits;
 use crate::rules::{Config, RuleAnswer, RuleConfig, Ruleset, ZoneConfig};
-use crate::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing};
+use crate::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
 use crate::wire::{Name, Rcode};
 use upstream::{Says, Upstream};
 
@@ -59,7 +59,12 @@ impl Rig {
     async fn with(says: Says, config: Config, limits: Limits) -> Self {
         let (upstream, corp) = (Upstream::start(says).await, Upstream::start(Says::Addresses { ttl: 300, last: 99 }).await);
         let group = |name: &str, address| {
-            let config = GroupConfig { name: name.to_owned(), servers: vec![Server::Udp(address)], timing: Timing::default() };
+            let config = GroupConfig {
+                name: name.to_owned(),
+                servers: vec![Server::Udp(address)],
+                trust: Trust::default(),
+                timing: Timing::default(),
+            };
             Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()))
         };
         let groups = vec![group("default", upstream.address), group("corp", corp.address)];

@@ -1,14 +1,16 @@
 //! Against small servers on 127.0.0.1, with short limits.
 
+mod certificates;
 mod faults;
 mod lanes;
 mod servers;
+mod tls;
 mod udp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bounds, FailureClass, Group, GroupConfig, Lane, Metrics, Server, Timing};
+use super::{Bounds, FailureClass, Group, GroupConfig, Lane, Metrics, Server, Timing, Trust};
 use crate::wire::{FoldedName, Key};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -45,7 +47,7 @@ fn rig(servers: &[Server]) -> Rig {
 
 fn rig_with(servers: &[Server], timing: Timing, bounds: Bounds) -> Rig {
     let metrics = Arc::new(Metrics::default());
-    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), timing };
+    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), trust: Trust::default(), timing };
     Rig { group: Group::new(config, Arc::new(bounds), metrics.clone()), metrics }
 }
 

@@ -1,6 +1,7 @@
 //! What clients send.
 
 use super::*;
+use crate::wire::{SentOpt, encode_upstream_query};
 
 const SUBNET: u16 = 8;
 const COOKIE: u16 = 10;
@@ -223,11 +224,23 @@ fn client_subnets_are_checked_and_then_ignored() {
 #[test]
 fn what_goes_upstream_is_a_plain_query_of_our_own() {
     let asked = Key { checking_disabled: true, dnssec_ok: true, ..key("www.example", 65_280) };
-    let sent = super::super::encode_upstream_query(&asked, 0xBEEF, true);
+    let sent = encode_upstream_query(&asked, 0xBEEF, SentOpt::Bare);
     let query = Query::parse(&sent).ok().unwrap();
     assert_eq!(query.key, asked);
     assert_eq!((query.echo.id, query.echo.recursion_desired, query.echo.authentic_data), (0xBEEF, true, false));
     assert_eq!(query.echo.edns, Some(Edns { payload_size: 1232, dnssec_ok: true, nsid: false, keepalive: false }));
-    let bare = super::super::encode_upstream_query(&asked, 1, false);
+    let bare = encode_upstream_query(&asked, 1, SentOpt::Absent);
     assert!(Query::parse(&bare).ok().unwrap().echo.edns.is_none());
+}
+
+#[test]
+fn on_encrypted_transports_queries_of_all_lengths_look_alike() {
+    for length in 1..63 {
+        let asked = key(&"a".repeat(length), 1);
+        let sent = encode_upstream_query(&asked, 1, SentOpt::Padded);
+        assert_eq!(sent.len(), 128, "RFC 8467 section 4.1: {length}");
+        assert_eq!(Query::parse(&sent).ok().unwrap().key, asked);
+    }
+    let long = key(&format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61)), 1);
+    assert_eq!(encode_upstream_query(&long, 1, SentOpt::Padded).len(), 384);
 }

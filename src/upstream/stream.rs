@@ -1,21 +1,18 @@
-//! The task that owns one TCP stream: questions in by a channel, answers out by oneshots.
+//! The task that owns one stream, TCP or TLS: questions in by a channel, answers out by oneshots.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::WriteHalf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Open, Request, Slot};
+use super::dial::{Stream, Target};
 use super::failure::Lost;
 use super::lane::MOST_PENDING;
 use super::pulse::Pulse;
@@ -32,7 +29,7 @@ struct Pending {
 }
 
 pub(super) struct Task {
-    address: SocketAddr,
+    target: Target,
     timing: Arc<Timing>,
     pulse: Arc<Pulse>,
     open: Open,
@@ -42,6 +39,8 @@ pub(super) struct Task {
     order: VecDeque<u16>,
     outgoing: Vec<u8>,
     written: usize,
+    /// Everything written has left this process; TLS may hold some of it back.
+    flushed: bool,
     retire_at: Instant,
     used_at: Instant,
     heard_at: Instant,
@@ -66,7 +65,7 @@ enum End {
 
 impl Task {
     pub(super) fn new(
-        address: SocketAddr,
+        target: Target,
         retire_at: Instant,
         timing: Arc<Timing>,
         pulse: Arc<Pulse>,
@@ -75,7 +74,7 @@ impl Task {
     ) -> Self {
         let born = open.shown.born;
         Task {
-            address,
+            target,
             timing,
             pulse,
             open,
@@ -84,6 +83,7 @@ impl Task {
             order: VecDeque::new(),
             outgoing: Vec::new(),
             written: 0,
+            flushed: true,
             retire_at,
             used_at: born,
             heard_at: born,
@@ -91,19 +91,28 @@ impl Task {
     }
 
     pub(super) async fn run(mut self) {
-        let end = match timeout(self.timing.dial, TcpStream::connect(self.address)).await {
-            Err(_) => End::Failed(FailureClass::DialTimeout),
-            Ok(Err(error)) => End::Failed(FailureClass::of_io(&error, true)),
-            Ok(Ok(stream)) => match set_up(&stream, self.timing.vanished) {
-                Err(error) => End::Failed(FailureClass::of_io(&error, true)),
-                Ok(()) => self.serve(stream).await,
-            },
+        let end = match self.target.dial(&self.timing).await {
+            Err(class) => End::Failed(class),
+            Ok(Stream::Plain(mut stream)) => {
+                let (reader, writer) = stream.split();
+                self.serve(reader, writer).await
+            }
+            Ok(Stream::Tls(stream)) => {
+                let (reader, mut writer) = split(stream);
+                let end = self.serve(reader, &mut writer).await;
+                if matches!(end, End::Unneeded) {
+                    // close_notify: without it the server must think that something was cut off (RFC 8446 §6.1).
+                    drop(timeout(self.timing.dial, writer.shutdown()).await);
+                }
+                end
+            }
         };
         self.finish(end);
     }
 
-    async fn serve(&mut self, mut stream: TcpStream) -> End {
-        let (mut reader, mut writer) = stream.split();
+    async fn serve(&mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) -> End {
+        // Dialling is no idleness.
+        self.used_at = Instant::now();
         let mut frames = Frames::new();
         let mut batch = Vec::new();
         let mut orphaned = false;
@@ -123,12 +132,14 @@ impl Task {
                     let now = Instant::now();
                     batch.drain(..).for_each(|request| self.enqueue(request, now));
                 }
-                written = write_some(&mut writer, &self.outgoing[self.written..]) => match written {
+                written = write_some(&mut writer, &self.outgoing[self.written..], self.flushed) => match written {
                     Err(error) => return End::of_io(&error),
                     Ok(count) => self.note_written(count),
                 },
                 read = reader.read_buf(frames.room()) => match read {
                     Ok(0) => return End::closed(&frames),
+                    // TLS without close_notify: as good as FIN, for every message says how long it is.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::closed(&frames),
                     Err(error) => return End::of_io(&error),
                     Ok(_) => self.receive(&mut frames),
                 },
@@ -148,7 +159,7 @@ impl Task {
                 break id;
             }
         };
-        let message = encode_upstream_query(&request.key, id, request.edns);
+        let message = encode_upstream_query(&request.key, id, request.opt);
         let Ok(length) = u16::try_from(message.len()) else { return };
         // Length and message leave in one segment (RFC 7766 §8).
         self.outgoing.extend(length.to_be_bytes());
@@ -162,6 +173,7 @@ impl Task {
     }
 
     fn note_written(&mut self, count: usize) {
+        self.flushed = count == 0;
         self.written += count;
         if self.written == self.outgoing.len() {
             self.outgoing.clear();
@@ -295,20 +307,14 @@ pub(super) fn answer(reply: oneshot::Sender<Result<Answer, Lost>>, outcome: Resu
     drop(reply.send(outcome));
 }
 
-async fn write_some(writer: &mut WriteHalf<'_>, octets: &[u8]) -> io::Result<usize> {
-    if octets.is_empty() {
-        return pending().await;
+/// Writes what there is to write, else sees to it that all of it leaves; 0: it has left.
+async fn write_some(writer: &mut (impl AsyncWrite + Unpin), octets: &[u8], flushed: bool) -> io::Result<usize> {
+    match (octets.is_empty(), flushed) {
+        (true, true) => pending().await,
+        (true, false) => writer.flush().await.map(|()| 0),
+        (false, _) => match writer.write(octets).await? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => Ok(count),
+        },
     }
-    match writer.write(octets).await? {
-        0 => Err(io::ErrorKind::WriteZero.into()),
-        count => Ok(count),
-    }
-}
-
-fn set_up(stream: &TcpStream, vanished: Duration) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_tcp_user_timeout(Some(vanished))?;
-    // A peer that is gone is found while a slow answer is awaited; an idle connection lives for seconds only.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(1)).with_interval(Duration::from_secs(1)))
 }

@@ -1,0 +1,85 @@
+//! Where a server is, how it is asked, and by what it is known.
+
+use std::fmt::{self, Display, Formatter};
+use std::net::{IpAddr, SocketAddr};
+
+use rustls::pki_types::ServerName;
+
+/// Where and how a server is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// `udp://ip:port`; TCP where an answer is truncated.
+    Udp(SocketAddr),
+    /// `tcp://ip:port`; UDP where the connections are used up.
+    Tcp(SocketAddr),
+    /// `tls://ip:port#name` (RFC 7858); never anything unencrypted.
+    Tls(SocketAddr, AuthName),
+}
+
+impl Server {
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(address) | Self::Tcp(address) | Self::Tls(address, _) => *address,
+        }
+    }
+}
+
+impl Display for Server {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => write!(formatter, "udp://{address}"),
+            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+            Self::Tls(address, name) => write!(formatter, "tls://{address}{}", name.suffix(*address)),
+        }
+    }
+}
+
+/// What a server's certificate must be for: the authentication domain name of RFC 8310 §3, or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AuthName(ServerName<'static>);
+
+impl AuthName {
+    /// A host name or an address as text; `None`: it is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        ServerName::try_from(text.strip_suffix('.').unwrap_or(text).to_owned()).ok().map(Self)
+    }
+
+    pub(super) fn as_server_name(&self) -> ServerName<'static> {
+        self.0.clone()
+    }
+
+    /// As in a URL: nothing where it is the server's address.
+    fn suffix(&self, address: SocketAddr) -> String {
+        if self.0 == ServerName::IpAddress(address.ip().into()) { String::new() } else { format!("#{}", self.0.to_str()) }
+    }
+}
+
+impl From<IpAddr> for AuthName {
+    /// A certificate for an address: what a server without a name must have.
+    fn from(address: IpAddr) -> Self {
+        Self(ServerName::IpAddress(address.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_shown_as_it_is_configured() {
+        let address: SocketAddr = "192.0.2.1:853".parse().unwrap();
+        let named = Server::Tls(address, AuthName::parse("dns.example.").unwrap());
+        assert_eq!(named.to_string(), "tls://192.0.2.1:853#dns.example");
+        assert_eq!(Server::Tls(address, address.ip().into()).to_string(), "tls://192.0.2.1:853");
+        let other = AuthName::parse("192.0.2.2").unwrap();
+        assert_eq!(Server::Tls(address, other).to_string(), "tls://192.0.2.1:853#192.0.2.2");
+    }
+
+    #[test]
+    fn what_no_certificate_can_be_for_is_no_name() {
+        for bad in ["", "a b", "-a.example", "a..b", "über.example"] {
+            assert_eq!(AuthName::parse(bad), None, "{bad:?}");
+        }
+    }
+}
