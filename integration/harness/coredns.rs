@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::certificates::{Authority, NAME};
 use super::ports::free_port;
 use super::{Process, Stage, Udp, a, eventually, seconds};
 
@@ -41,6 +42,8 @@ pub(crate) struct CoreDns {
     process: Option<Process>,
     corefile: PathBuf,
     port: u16,
+    /// TLS over TCP, QUIC over UDP.
+    encrypted: u16,
 }
 
 impl CoreDns {
@@ -52,9 +55,7 @@ impl CoreDns {
                 writeln!(cluster, "{name}.shop.svc 30 IN A 10.1.2.{host}").unwrap();
             }
         }
-        let cluster = stage.file("cluster.zone", &cluster);
-        let root = stage.file("root.zone", ROOT);
-        let zones = format!("file {} cluster.local\n    file {} .", cluster.display(), root.display());
+        let zones = zones(stage, &cluster);
         let mut coredns = Self::declare(stage, "Corefile", |port| {
             format!(
                 ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    errors\n    {zones}\n}}\n\
@@ -77,9 +78,37 @@ impl CoreDns {
         coredns
     }
 
+    /// Knows the same names, and answers over TLS and QUIC too, with a certificate of `authority`.
+    pub(crate) fn start_encrypted(stage: &Stage, authority: &Authority) -> Self {
+        let zones = zones(stage, CLUSTER);
+        let shown = authority.certify(stage);
+        let tls = format!("tls {} {}", shown.certificate.display(), shown.key.display());
+        let encrypted = free_port();
+        let mut coredns = Self::declare(stage, "Corefile", |port| {
+            let block = |scheme: &str, port: u16, more: &str| {
+                format!(
+                    "{scheme}.:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    errors\n    {zones}\n    {more}\n}}\n"
+                )
+            };
+            [block("", port, ""), block("tls://", encrypted, &tls), block("quic://", encrypted, &tls)].concat()
+        });
+        coredns.encrypted = encrypted;
+        coredns.run();
+        coredns
+    }
+
+    /// Shows a certificate of `authority` from now on: reads all anew and closes its connections, without being away.
+    pub(crate) fn renew(&self, stage: &Stage, authority: &Authority) {
+        authority.certify(stage);
+        let process = self.process.as_ref().expect("it runs");
+        let before = process.count("reloading complete");
+        process.signal("USR1");
+        eventually("CoreDNS has reloaded", seconds(20), || process.count("reloading complete") > before);
+    }
+
     fn declare(stage: &Stage, name: &str, corefile: impl FnOnce(u16) -> String) -> Self {
         let port = free_port();
-        Self { process: None, corefile: stage.file(name, &corefile(port)), port }
+        Self { process: None, corefile: stage.file(name, &corefile(port)), port, encrypted: 0 }
     }
 
     /// Starts it again, where it was stopped.
@@ -113,6 +142,11 @@ impl CoreDns {
         format!("udp://{}", self.address())
     }
 
+    /// As an upstream over TLS.
+    pub(crate) fn tls(&self) -> String {
+        format!("tls://{}:{}#{NAME}", Ipv4Addr::LOCALHOST, self.encrypted)
+    }
+
     /// How often it was asked for `name`, of any type.
     pub(crate) fn asked(&self, name: &str) -> usize {
         self.counted(&format!("asked {name} "))
@@ -128,6 +162,11 @@ impl CoreDns {
         sleep(Duration::from_millis(100));
         self.process.as_ref().map_or(0, |process| process.count(text))
     }
+}
+
+fn zones(stage: &Stage, cluster: &str) -> String {
+    let (cluster, root) = (stage.file("cluster.zone", cluster), stage.file("root.zone", ROOT));
+    format!("file {} cluster.local\n    file {} .", cluster.display(), root.display())
 }
 
 /// Builds it where it is not at hand.

@@ -1,5 +1,6 @@
 //! The vocabulary of the scenarios: a stage, a CoreDNS behind, a doorstep in front, and clients that ask.
 
+mod certificates;
 mod client;
 mod coredns;
 mod doorstep;
@@ -13,6 +14,7 @@ mod stage;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+pub(crate) use certificates::Authority;
 pub(crate) use client::{Tcp, Udp};
 pub(crate) use coredns::CoreDns;
 pub(crate) use doorstep::Doorstep;

@@ -6,6 +6,7 @@ mod answers;
 mod coalescing;
 mod drain;
 mod edns;
+mod encrypted;
 mod hostile;
 mod listeners;
 mod outage;
