@@ -147,6 +147,11 @@ impl CoreDns {
         format!("tls://{}:{}#{NAME}", Ipv4Addr::LOCALHOST, self.encrypted)
     }
 
+    /// As an upstream over QUIC.
+    pub(crate) fn quic(&self) -> String {
+        format!("quic://{}:{}#{NAME}", Ipv4Addr::LOCALHOST, self.encrypted)
+    }
+
     /// How often it was asked for `name`, of any type.
     pub(crate) fn asked(&self, name: &str) -> usize {
         self.counted(&format!("asked {name} "))

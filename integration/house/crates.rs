@@ -3,7 +3,7 @@
 use super::{Source, all_sources, expect_none};
 
 /// Crates that are named in these places of `src/` alone.
-const AT_HOME: [(&str, &[&str]); 13] = [
+const AT_HOME: [(&str, &[&str]); 14] = [
     ("kube", &["k8s/"]),
     ("k8s_openapi", &["k8s/"]),
     ("libc", &["listen/batch.rs", "listen/kernel_form.rs", "upstream/failure.rs"]),
@@ -11,6 +11,7 @@ const AT_HOME: [(&str, &[&str]); 13] = [
     ("hickory_server", &["command/demo/"]),
     ("axum", &["admin/"]),
     ("clap", &["config/"]),
+    ("quinn", &["upstream/"]),
     ("ring", &["upstream/"]),
     ("rustls", &["upstream/"]),
     ("tokio_rustls", &["upstream/"]),

@@ -117,7 +117,7 @@ pub struct ServeArgs {
     /// Address to answer DNS on, UDP and TCP; may be given several times [default: port 53 of every address, IPv4 and, where there is any, IPv6]
     #[arg(long, value_name = "IP:PORT", value_parser = value::address, env = "DOORSTEP_LISTEN", value_delimiter = ',', hide_env = true)]
     pub listen: Vec<SocketAddr>,
-    /// Server to ask, tcp://IP:PORT, udp://IP:PORT or tls://IP:PORT#NAME; may be given several times [default: Service kube-dns-upstream]
+    /// Server to ask, tcp://IP:PORT, udp://IP:PORT, tls://IP:PORT#NAME or quic://IP:PORT#NAME; may be given several times [default: Service kube-dns-upstream]
     #[arg(long, value_name = "URL", value_parser = value::server, env = "DOORSTEP_UPSTREAM", value_delimiter = ',', hide_env = true)]
     pub upstream: Vec<Server>,
     /// Address of /livez, /readyz, /status and /metrics [default: 0.0.0.0:9253]

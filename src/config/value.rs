@@ -8,11 +8,11 @@ use crate::upstream::{AuthName, Pin, Server};
 
 /// Where DNS is served unless a port is given.
 const DNS_PORT: u16 = 53;
-/// Where DNS over TLS is served unless a port is given (RFC 7858 §3.1).
-const TLS_PORT: u16 = 853;
+/// Where DNS over TLS and over QUIC is served unless a port is given (RFC 7858 §3.1, RFC 9250 §4.1.1).
+const ENCRYPTED_PORT: u16 = 853;
 
 /// How upstreams are asked.
-const SCHEMES: [&str; 3] = ["tcp", "udp", "tls"];
+const SCHEMES: [&str; 4] = ["tcp", "udp", "tls", "quic"];
 
 /// Units of a size and what they stand for.
 const UNITS: [(&str, usize); 7] =
@@ -98,15 +98,15 @@ fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
     }
 }
 
-/// `tcp://IP[:PORT]`, `udp://IP[:PORT]` or `tls://IP[:PORT][#NAME]`.
+/// `tcp://IP[:PORT]`, `udp://IP[:PORT]`, `tls://IP[:PORT][#NAME]` or `quic://IP[:PORT][#NAME]`.
 pub(super) fn server(text: &str) -> Result<Server, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!("`{text}` does not say how to ask; write `tcp://{text}`, or `udp://{text}`"));
     };
     let port = match scheme {
         "tcp" | "udp" => DNS_PORT,
-        "tls" => TLS_PORT,
-        "quic" | "https" => {
+        "tls" | "quic" => ENCRYPTED_PORT,
+        "https" => {
             return Err(format!("`{scheme}://` is not in this release; there is {}", list(&SCHEMES)));
         }
         _ => return Err(format!("`{scheme}://` is not known{}", suggestion(scheme, &SCHEMES))),
@@ -120,21 +120,28 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
         return Err(format!("`{}` is no server's address; write the address that the server has", address.ip()));
     }
     match (scheme, name) {
-        ("tls", name) => Ok(Server::Tls(address, name.map_or_else(|| Ok(address.ip().into()), auth_name)?)),
+        ("tls", name) => Ok(Server::Tls(address, auth_name(name, address.ip())?)),
+        ("quic", name) => Ok(Server::Quic(address, auth_name(name, address.ip())?)),
         (_, Some(name)) => Err(format!("a name is for certificates, and `{scheme}://` has none; leave out `#{name}`")),
         ("udp", None) => Ok(Server::Udp(address)),
         _ => Ok(Server::Tcp(address)),
     }
 }
 
-fn auth_name(text: &str) -> Result<AuthName, String> {
-    AuthName::parse(text).ok_or_else(|| format!("`{text}` is no name that a certificate could be for; write it like `#dns.example`, or leave it out where the certificate is for the address"))
+/// What stands behind `#`, else the address.
+fn auth_name(text: Option<&str>, address: IpAddr) -> Result<AuthName, String> {
+    let Some(text) = text else { return Ok(address.into()) };
+    AuthName::parse(text).ok_or_else(|| {
+        format!("`{text}` is no name that a certificate could be for; write it like `#dns.example`, or leave it out where the certificate is for the address")
+    })
 }
 
 /// A key's hash, as certificates are pinned by.
 pub(super) fn pin(text: &str) -> Result<Pin, String> {
     Pin::parse(text).ok_or_else(|| {
-        format!("`{text}` is no SHA-256 in base64, which has 44 characters and ends in `=`; `kdig +tls @SERVER` shows the one of a server")
+        format!(
+            "`{text}` is no SHA-256 in base64, which has 44 characters and ends in `=`; `kdig -d +tls @SERVER` shows the one of a server"
+        )
     })
 }
 

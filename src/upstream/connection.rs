@@ -8,11 +8,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Timing;
-use super::dial::Target;
+use super::dial;
 use super::failure::Lost;
 use super::lane::Look;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
+use super::quic;
 use super::stream::{Task, answer};
 use crate::wire::{Answer, Key, SentOpt};
 
@@ -54,6 +55,13 @@ impl Drop for Slot {
     }
 }
 
+/// Where a connection leads, and over what.
+pub(super) enum Target {
+    /// TCP, or TLS over it.
+    Stream(dial::Target),
+    Quic(quic::Target),
+}
+
 /// What a connection's task needs for life.
 pub(super) struct Dial {
     pub(super) target: Target,
@@ -81,7 +89,11 @@ impl Connection {
         let alone = dial.alone;
         let open = Open::new(dial.metrics.clone(), shown.clone(), dial.permit);
         let retire_at = shown.born + dial.timing.age.mul_f64(dial.jitter);
-        tokio::spawn(Task::new(dial.target, retire_at, dial.timing, dial.pulse, open, incoming).run());
+        let (timing, pulse) = (dial.timing, dial.pulse);
+        match dial.target {
+            Target::Stream(target) => tokio::spawn(Task::new(target, retire_at, timing, pulse, open, incoming).run()),
+            Target::Quic(target) => tokio::spawn(quic::Task { target, timing, pulse, open, incoming, retire_at }.run()),
+        };
         Connection { requests, shown, alone }
     }
 
@@ -116,6 +128,11 @@ impl Connection {
 }
 
 impl Shown {
+    /// Whether no question is on the connection, nor on its way there.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0
+    }
+
     pub(super) fn show_head(&self, since: Option<Instant>) {
         let micros = since.map_or(0, |since| since.saturating_duration_since(self.born).as_micros() as u64 + 1);
         self.head_since.store(micros, Relaxed);

@@ -8,13 +8,12 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::Ask;
-use super::connection::{Connection, Dial, Request, Slot};
-use super::dial::Target;
+use super::connection::{Connection, Dial, Request, Slot, Target};
 use super::failure::Lost;
 use super::group::Shared;
-use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic};
+use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic, place_multiplexed};
 use super::select::Standing;
-use super::{FailureClass, Lane, Server, Transport, udp};
+use super::{FailureClass, Lane, Server, Transport, dial, quic, udp};
 use crate::wire::{Answer, Key, SentOpt};
 
 pub(super) struct Endpoint {
@@ -35,7 +34,7 @@ impl Drop for InFlight<'_> {
 }
 
 enum Way {
-    Stream(Arc<Connection>, Slot),
+    Connection(Arc<Connection>, Slot),
     Overflow,
 }
 
@@ -68,7 +67,7 @@ impl Endpoint {
         *self.without_opt_until.lock() = Some(until);
     }
 
-    /// Whether a question to this server carries OPT: over UDP always, over TLS as padding, over TCP only for DO (it would say nothing
+    /// Whether a question to this server carries OPT: over UDP always, over encrypted transports as padding, over TCP only for DO (it would say nothing
     /// else).
     pub(super) fn sends_opt(&self, key: &Key, now: Instant) -> bool {
         (!matches!(self.server, Server::Tcp(_)) || key.dnssec_ok) && self.takes_opt(now)
@@ -83,12 +82,13 @@ impl Endpoint {
         match self.server {
             Server::Udp(address) => match self.over_udp(shared, ask, address).await {
                 // Never cached, asked again over TCP (RFC 1035 §7.4).
-                Err(Lost::Truncated) => self.over_stream(shared, ask, Transport::Tcp, false).await,
+                Err(Lost::Truncated) => self.over_connection(shared, ask, Transport::Tcp, false).await,
                 outcome => outcome,
             },
-            Server::Tcp(_) => self.over_stream(shared, ask, Transport::Tcp, true).await,
+            Server::Tcp(_) => self.over_connection(shared, ask, Transport::Tcp, true).await,
             // Who asks for encryption gets no answer rather than one in the clear: nothing overflows to UDP.
-            Server::Tls(..) => self.over_stream(shared, ask, Transport::Tls, false).await,
+            Server::Tls(..) => self.over_connection(shared, ask, Transport::Tls, false).await,
+            Server::Quic(..) => self.over_connection(shared, ask, Transport::Quic, false).await,
         }
     }
 
@@ -101,9 +101,9 @@ impl Endpoint {
         udp::ask(address, ask.key, opt, until, &shared.timing, (&shared.pulse, &shared.metrics)).await
     }
 
-    async fn over_stream(&self, shared: &Shared, ask: &Ask<'_>, transport: Transport, overflow: bool) -> Result<Answer, Lost> {
+    async fn over_connection(&self, shared: &Shared, ask: &Ask<'_>, transport: Transport, overflow: bool) -> Result<Answer, Lost> {
         let (connection, slot) = match self.place(shared, ask) {
-            Way::Stream(connection, slot) => (connection, slot),
+            Way::Connection(connection, slot) => (connection, slot),
             Way::Overflow => {
                 if overflow && shared.bounds.udp.available_permits() > 0 {
                     shared.metrics.overflowed();
@@ -119,7 +119,7 @@ impl Endpoint {
         let (reply, answer) = oneshot::channel();
         let opt = match transport {
             _ if ask.without_opt || !self.takes_opt(Instant::now()) => SentOpt::Absent,
-            Transport::Tls => SentOpt::Padded,
+            Transport::Tls | Transport::Quic => SentOpt::Padded,
             _ if ask.key.dnssec_ok => SentOpt::Bare,
             _ => SentOpt::Absent,
         };
@@ -134,10 +134,11 @@ impl Endpoint {
 
     /// Finds the connection, or dials it; all under one short lock.
     fn place(&self, shared: &Shared, ask: &Ask<'_>) -> Way {
-        let mut pool = self.pools[ask.lane as usize].lock();
+        let mut pool = self.pool(ask.lane).lock();
         pool.retain(|connection| !connection.is_closing());
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let place = match ask.lane {
+            _ if matches!(self.server, Server::Quic(..)) => place_multiplexed(&looks),
             _ if ask.alone => Place::Dial { or: None },
             Lane::Cluster => place_cluster(&looks),
             Lane::Elastic => place_elastic(&looks),
@@ -165,19 +166,26 @@ impl Endpoint {
             },
         };
         let slot = connection.reserve(now);
-        Way::Stream(connection, slot)
+        Way::Connection(connection, slot)
     }
 
     fn target(&self, shared: &Shared) -> Target {
-        let tls = match &self.server {
-            Server::Tls(_, name) => Some((shared.secure.clone(), name.clone())),
-            Server::Udp(_) | Server::Tcp(_) => None,
-        };
-        Target { address: self.server.address(), tls }
+        let address = self.server.address();
+        match &self.server {
+            Server::Udp(_) | Server::Tcp(_) => Target::Stream(dial::Target { address, tls: None }),
+            Server::Tls(_, name) => Target::Stream(dial::Target { address, tls: Some((shared.tls.clone(), name.clone())) }),
+            Server::Quic(_, name) => Target::Quic(quic::Target { address, secure: shared.quic.clone(), name: name.clone() }),
+        }
+    }
+
+    /// The lanes never share a connection, but where no question can stand in another's way.
+    fn pool(&self, lane: Lane) -> &Mutex<Vec<Arc<Connection>>> {
+        let lane = if matches!(self.server, Server::Quic(..)) { Lane::Elastic } else { lane };
+        &self.pools[lane as usize]
     }
 
     fn squeeze_in(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {
-        let pool = self.pools[ask.lane as usize].lock();
+        let pool = self.pool(ask.lane).lock();
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let now = Instant::now();
         let connection = pool[behind_young_head(&looks, shared.timing.young_head, now.into_std())?].clone();

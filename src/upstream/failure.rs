@@ -7,7 +7,7 @@ use crate::wire::{AnswerError, Ede, Rcode};
 /// The class of a failure: metric label, log field, EDE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// No SYN-ACK within the dial timeout.
+    /// No connection within the dial timeout: over TCP no SYN-ACK; over QUIC no handshake, whatever the reason.
     DialTimeout,
     /// ECONNREFUSED: nothing listens there.
     DialRefused,
@@ -87,7 +87,7 @@ impl FailureClass {
     /// What it means, for people: whoever reads `dial_timeout` must not look for a slow server.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::DialTimeout => "no TCP connection in time: nobody has that address, or packets are dropped on the way",
+            Self::DialTimeout => "no connection in time: nobody has that address, or packets are dropped on the way",
             Self::DialRefused => "nothing listens there, or the Service has no backend",
             Self::NoRoute => "no route to it, or the Service has no backend",
             Self::Denied => "a policy on this node denies it",

@@ -80,7 +80,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) bounds: Arc<Bounds>,
-    pub(super) secure: Arc<Secure>,
+    pub(super) tls: Arc<Secure>,
+    pub(super) quic: Arc<Secure>,
     /// Of the cluster lane: the elastic lane takes slowness for no fault.
     cluster: Mutex<Estimate>,
 }
@@ -106,7 +107,8 @@ impl Group {
                 metrics,
                 pulse: Arc::new(Pulse::new(Instant::now().into_std())),
                 bounds,
-                secure: Arc::new(Secure::new(config.trust)),
+                tls: Arc::new(Secure::over_tcp(config.trust.clone())),
+                quic: Arc::new(Secure::over_quic(config.trust)),
                 cluster: Mutex::new(Estimate::new()),
             },
         })
@@ -168,7 +170,7 @@ impl Group {
 
     /// Why the last TLS handshake with one of the servers failed, for people; `None`: it did not.
     pub fn tls_refusal(&self) -> Option<String> {
-        self.shared.secure.refusal()
+        self.shared.tls.refusal().or_else(|| self.shared.quic.refusal())
     }
 
     /// Nothing was heard from any server for 1 s although one was asked: cluster names may be served stale.

@@ -92,6 +92,15 @@ pub(super) fn place_elastic(looks: &[Look]) -> Place {
     Place::Dial { or: None }
 }
 
+/// A server whose connections have a stream a question: the least busy one, whatever the lane; another when all are crowded.
+pub(super) fn place_multiplexed(looks: &[Look]) -> Place {
+    let Some(best) = (0..looks.len()).min_by_key(|index| looks[*index].in_flight) else { return Place::Dial { or: None } };
+    match looks[best].in_flight {
+        load if load < CROWDED => Place::Use(best),
+        load => Place::Dial { or: (load < MOST_PENDING).then_some(best) },
+    }
+}
+
 /// Elastic lane, no connection free, none to be dialled, no room over UDP.
 pub(super) fn behind_young_head(looks: &[Look], young: Duration, now: Instant) -> Option<usize> {
     let is_young = |look: &Look| look.head_since.is_some_and(|since| now.saturating_duration_since(since) < young);
@@ -135,6 +144,14 @@ mod tests {
         assert_eq!(place_elastic(&[look(1), multiplexing]), Place::Use(1));
         let full = Look { multiplexes: true, ..look(MOST_PENDING) };
         assert_eq!(place_elastic(&[full]), Place::Dial { or: None });
+    }
+
+    #[test]
+    fn where_every_question_has_a_stream_one_connection_is_enough_until_crowded() {
+        assert_eq!(place_multiplexed(&[]), Place::Dial { or: None });
+        assert_eq!(place_multiplexed(&[look(99)]), Place::Use(0));
+        assert_eq!(place_multiplexed(&[look(101), look(100)]), Place::Dial { or: Some(1) });
+        assert_eq!(place_multiplexed(&[look(128)]), Place::Dial { or: None });
     }
 
     #[test]

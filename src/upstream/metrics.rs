@@ -14,11 +14,13 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// QUIC.
+    Quic,
 }
 
 impl Transport {
     /// All, in the order of their discriminants.
-    pub const ALL: [Transport; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+    pub const ALL: [Transport; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Quic];
 
     /// The metric label.
     pub fn label(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Transport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Quic => "quic",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One question out, one checked answer in.
 //!
 //! A [`Group`] is one configured set of servers. [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
-//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `udp` (bytes). Every
+//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic`, or `udp` (bytes). Every
 //! failure is named once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
@@ -17,6 +17,7 @@ mod group;
 mod lane;
 mod metrics;
 mod pulse;
+mod quic;
 mod secure;
 mod select;
 mod server;

@@ -18,8 +18,6 @@ use tokio_rustls::client::TlsStream;
 use super::trust::{Trust, read_roots, verifier};
 use super::{AuthName, FailureClass};
 
-/// RFC 7858 needs none; with it no server of another protocol can be taken for ours.
-const ALPN: &[u8] = b"dot";
 /// Servers whose sessions are remembered: as many as a group may have.
 const SESSIONS: usize = 64;
 /// Between two lines of the log about servers that are refused.
@@ -28,6 +26,8 @@ const QUIET: Duration = Duration::from_secs(30);
 /// What the TLS connections of a group share.
 pub(super) struct Secure {
     trust: Trust,
+    /// RFC 7858 needs none; with it no server of another protocol can be taken for ours.
+    alpn: &'static [u8],
     state: Mutex<State>,
 }
 
@@ -51,8 +51,13 @@ struct Stamp {
 
 impl Secure {
     /// Reads nothing: the first connection does.
-    pub(super) fn new(trust: Trust) -> Self {
-        Self { trust, state: Mutex::default() }
+    pub(super) fn over_tcp(trust: Trust) -> Self {
+        Self { trust, alpn: b"dot", state: Mutex::default() }
+    }
+
+    /// The same for QUIC, whose sessions are not to be resumed over TCP.
+    pub(super) fn over_quic(trust: Trust) -> Self {
+        Self { trust, alpn: b"doq", state: Mutex::default() }
     }
 
     /// Why the last handshake failed, for people; `None`: it did not.
@@ -72,7 +77,7 @@ impl Secure {
         let handshake = TlsConnector::from(settings).connect(name.as_server_name(), stream);
         match tokio::time::timeout(patience, handshake).await {
             Ok(Ok(stream)) => {
-                self.state.lock().refusal = None;
+                self.accept();
                 Ok(stream)
             }
             Ok(Err(error)) => match FailureClass::of_io(&error, true) {
@@ -83,7 +88,13 @@ impl Secure {
         }
     }
 
-    fn refuse(&self, server: &dyn std::fmt::Display, why: String) -> FailureClass {
+    /// A handshake succeeded.
+    pub(super) fn accept(&self) {
+        self.state.lock().refusal = None;
+    }
+
+    /// A handshake with `server` failed: says so, not too often.
+    pub(super) fn refuse(&self, server: &dyn std::fmt::Display, why: String) -> FailureClass {
         let mut state = self.state.lock();
         if state.may_tell(Instant::now()) {
             tracing::warn!(%server, kind = FailureClass::Tls.label(), "no TLS session with an upstream: {why}");
@@ -93,7 +104,7 @@ impl Secure {
     }
 
     /// What is in force now. The file of authorities is looked at for each connection; a bad one leaves the last good one in force.
-    fn settings(&self) -> Result<Arc<ClientConfig>, String> {
+    pub(super) fn settings(&self) -> Result<Arc<ClientConfig>, String> {
         let mut state = self.state.lock();
         let seen = self.trust.ca_file.as_deref().map(stamp).transpose();
         if let (Ok(seen), Some(settings)) = (&seen, &state.settings)
@@ -103,7 +114,7 @@ impl Secure {
         }
         let made = seen.and_then(|seen| {
             state.seen = seen;
-            settings(&self.trust, self.trust.ca_file.as_deref().map(read_roots).transpose()?)
+            settings(&self.trust, self.alpn, self.trust.ca_file.as_deref().map(read_roots).transpose()?)
         });
         match (made, &state.settings) {
             (Ok(made), before) => {
@@ -144,12 +155,12 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
     Ok(Stamp { inode: metadata.ino(), length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
 }
 
-fn settings(trust: &Trust, roots: Option<RootCertStore>) -> Result<ClientConfig, String> {
+fn settings(trust: &Trust, alpn: &[u8], roots: Option<RootCertStore>) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(trust, roots, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     let mut settings = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    settings.alpn_protocols = vec![ALPN.to_vec()];
+    settings.alpn_protocols = vec![alpn.to_vec()];
     settings.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(settings)
 }

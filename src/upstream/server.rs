@@ -14,13 +14,20 @@ pub enum Server {
     Tcp(SocketAddr),
     /// `tls://ip:port#name` (RFC 7858); never anything unencrypted.
     Tls(SocketAddr, AuthName),
+    /// `quic://ip:port#name` (RFC 9250); never anything unencrypted.
+    Quic(SocketAddr, AuthName),
 }
 
 impl Server {
+    /// Whether it shows a certificate.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(..) | Self::Quic(..))
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         match self {
-            Self::Udp(address) | Self::Tcp(address) | Self::Tls(address, _) => *address,
+            Self::Udp(address) | Self::Tcp(address) | Self::Tls(address, _) | Self::Quic(address, _) => *address,
         }
     }
 }
@@ -30,6 +37,7 @@ impl Display for Server {
         match self {
             Self::Udp(address) => write!(formatter, "udp://{address}"),
             Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+            Self::Quic(address, name) => write!(formatter, "quic://{address}{}", name.suffix(*address)),
             Self::Tls(address, name) => write!(formatter, "tls://{address}{}", name.suffix(*address)),
         }
     }

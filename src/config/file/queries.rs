@@ -71,10 +71,10 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
     let trust = section.find("tls").and_then(|node| read_trust(reader, node));
     let servers = reader.demand(&section, key.place, "servers", SERVERS_EXAMPLE)?;
     let servers = read_servers(reader, servers);
-    if let (Some(node), false) = (section.find("tls"), servers.iter().any(|server| matches!(server, Server::Tls(..)))) {
+    if let (Some(node), false) = (section.find("tls"), servers.iter().any(Server::is_encrypted)) {
         reader.wrong(
             node.place,
-            format!("no server of `{}` is asked over TLS; write `tls://` before its address, or leave this out", key.name),
+            format!("no server of `{}` shows a certificate; write `tls://` before its address, or leave this out", key.name),
         );
     }
     Some(GroupConfig { name: key.name.clone(), servers, trust: trust.unwrap_or_default(), timing: Timing::default() })

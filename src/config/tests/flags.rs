@@ -80,7 +80,7 @@ fn wrong_flags_name_the_cure() {
         ("--listen 127.0.0.1", "has no port"),
         ("--listen localhost:53", "an address of this machine"),
         ("--upstream 10.0.0.1", "`tcp://10.0.0.1`"),
-        ("--upstream quic://10.0.0.1", "not in this release"),
+        ("--upstream https://10.0.0.1", "not in this release"),
         ("--upstream tls://10.0.0.1#-", "no name"),
         ("--upstream tcp://dns.example", "an address is needed"),
         ("--workers 0", "from 1 to 64"),

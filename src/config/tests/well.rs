@@ -88,12 +88,12 @@ fn the_default_group_comes_first_wherever_it_stands() {
 fn a_server_over_tls_has_its_own_port_and_a_name_or_its_address_to_be_known_by() {
     let pin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     let text = format!(
-        "upstreams:\n  default:\n    servers: [\"tls://192.0.2.1#dns.example\", \"tls://[2001:db8::53]:8853\"]\n    \
+        "upstreams:\n  default:\n    servers: [\"tls://192.0.2.1#dns.example\", \"quic://[2001:db8::53]:8853#dns.example\"]\n    \
          tls: {{ ca_file: /etc/tls/ca.crt, pin_sha256: [\"{pin}\"] }}"
     );
     let group = &join(&args(), &text).unwrap().queries.groups[0];
     let shown: Vec<String> = group.servers.iter().map(ToString::to_string).collect();
-    assert_eq!(shown, ["tls://192.0.2.1:853#dns.example", "tls://[2001:db8::53]:8853"]);
+    assert_eq!(shown, ["tls://192.0.2.1:853#dns.example", "quic://[2001:db8::53]:8853#dns.example"]);
     assert_eq!(group.trust, Trust { ca_file: Some("/etc/tls/ca.crt".into()), pins: vec![Pin::parse(pin).unwrap()] });
     assert_eq!(group.trust.pins[0].to_string(), pin);
 

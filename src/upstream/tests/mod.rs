@@ -3,6 +3,7 @@
 mod certificates;
 mod faults;
 mod lanes;
+mod quic;
 mod servers;
 mod tls;
 mod udp;
