@@ -78,6 +78,15 @@ impl CoreDns {
         coredns
     }
 
+    /// A lame one: SERVFAIL below `servfail.test`, REFUSED to everything else.
+    pub(crate) fn start_failing(stage: &Stage) -> Self {
+        let mut coredns = Self::declare(stage, "Corefile.failing", |port| {
+            format!("servfail.test:{port} {{\n    bind 127.0.0.1\n    template ANY ANY {{\n        rcode SERVFAIL\n    }}\n}}\n")
+        });
+        coredns.run();
+        coredns
+    }
+
     /// Knows the same names, and answers over TLS and QUIC too, with a certificate of `authority`.
     pub(crate) fn start_encrypted(stage: &Stage, authority: &Authority) -> Self {
         let zones = zones(stage, CLUSTER);

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::endpoint::Endpoint;
 use super::estimate::Estimate;
 use super::metrics::Metrics;
+use super::notice::Notices;
 use super::pulse::Pulse;
 use super::secure::Secure;
 use super::{Failure, FailureClass, Lane, Server, Timing, Trust, attempt};
@@ -72,6 +73,7 @@ pub struct Group {
     pub(super) shared: Shared,
     /// Of the last exchange; `None`: it was answered.
     last_failure: Mutex<Option<FailureClass>>,
+    notices: Mutex<Notices>,
 }
 
 /// What a group's parts share.
@@ -102,6 +104,7 @@ impl Group {
             endpoints: servers.iter().cloned().map(Endpoint::new).collect(),
             servers,
             last_failure: Mutex::default(),
+            notices: Mutex::default(),
             shared: Shared {
                 timing: Arc::new(config.timing),
                 metrics,
@@ -145,12 +148,20 @@ impl Group {
             Err(failure) => {
                 self.shared.metrics.failed(failure.class);
                 let all_fail = || self.endpoints.iter().all(|endpoint| endpoint.standing().is_failing());
-                if failure.class.is_connectivity() && all_fail() {
+                let out = failure.class.is_connectivity() && all_fail();
+                if out {
                     self.shared.pulse.all_failed();
                 }
+                self.tell(failure.class, out);
             }
         }
         outcome
+    }
+
+    fn tell(&self, class: FailureClass, out: bool) {
+        if let Some(kept_back) = self.notices.lock().weigh(class, out, Instant::now().into_std()) {
+            tracing::warn!(upstream = self.name, kind = class.label(), out, kept_back, "an upstream fails: {}", class.meaning());
+        }
     }
 
     /// Moves at the first success after an outage: an exchange that failed while every server was failing.

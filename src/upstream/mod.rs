@@ -16,6 +16,7 @@ mod failure;
 mod group;
 mod lane;
 mod metrics;
+mod notice;
 mod pulse;
 mod quic;
 mod secure;

@@ -89,6 +89,33 @@ async fn a_refused_dial_is_named_and_is_an_outage_until_the_first_success() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_instead_of_an_answer_is_named() {
+    for (manner, class) in [
+        (Manner::ServFail, FailureClass::ServFail),
+        (Manner::Lame, FailureClass::Refused),
+        (Manner::Odd, FailureClass::OtherRcode),
+        (Manner::Garbage, FailureClass::Malformed),
+    ] {
+        assert_eq!(one(manner, Lane::Elastic).await, Err(class));
+    }
+}
+
+#[tokio::test]
+async fn what_the_kernel_says_of_the_way_there_is_named_at_once() {
+    // Of a broadcast address Linux says ENETUNREACH to TCP, and EACCES to UDP that did not ask for broadcasts.
+    let address = "127.255.255.255:53".parse().unwrap();
+    for (server, class) in [(Server::Tcp(address), FailureClass::NoRoute), (Server::Udp(address), FailureClass::Denied)] {
+        let rig = rig_with(&[server], Timing { exchange: PATIENT, ..quick() }, Bounds::default());
+        let start = Instant::now();
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Err(class));
+        assert!(class.is_local() && start.elapsed() < PATIENT / 2, "{:?}", start.elapsed());
+        assert!(rig.group.is_out());
+    }
+    let quic = Server::Quic(address, address.ip().into());
+    assert_eq!(rig(&[quic]).ask("x", Lane::Elastic).await, Err(FailureClass::Denied));
+}
+
+#[tokio::test]
 async fn a_dial_without_an_answer_is_named() {
     // A full backlog: the kernel drops further SYNs.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

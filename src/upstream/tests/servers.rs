@@ -36,6 +36,12 @@ pub(super) enum Manner {
     WrongQuestion,
     /// SERVFAIL.
     ServFail,
+    /// REFUSED: a lame server.
+    Lame,
+    /// An rcode that nobody has defined.
+    Odd,
+    /// An answer that promises more records than it has.
+    Garbage,
     /// FORMERR to any question with OPT.
     NoOpt,
 }
@@ -54,6 +60,20 @@ pub(super) struct TcpServer {
 pub(super) fn answer(question: &[u8]) -> Vec<u8> {
     let mut message = question.to_vec();
     message[2] |= 0x80;
+    message
+}
+
+fn said(manner: Manner, question: &[u8]) -> Vec<u8> {
+    let mut message = answer(question);
+    match manner {
+        Manner::WrongQuestion => message[13] ^= 1,
+        Manner::ServFail => message[3] |= 2,
+        Manner::Lame => message[3] |= 5,
+        Manner::Odd => message[3] |= 12,
+        Manner::Garbage => message[7] = 9,
+        Manner::NoOpt if question[11] == 1 => message[3] |= 1,
+        _ => {}
+    }
     message
 }
 
@@ -96,7 +116,7 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
         reader.read_exact(&mut question).await.ok()?;
         asked.fetch_add(1, SeqCst);
         let slow = is_slow(&question);
-        let mut message = answer(&question);
+        let message = said(manner, &question);
         match manner {
             Manner::Mute => continue,
             Manner::Mixed if slow => continue,
@@ -124,9 +144,6 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
                 wrong[0] ^= 0x55;
                 writer.lock().await.write_all(&framed(&wrong)).await.ok()?;
             }
-            Manner::WrongQuestion => message[13] ^= 1,
-            Manner::ServFail => message[3] |= 2,
-            Manner::NoOpt if question[11] == 1 => message[3] |= 1,
             Manner::Serial if slow => sleep(SLOW).await,
             _ => {}
         }
