@@ -79,7 +79,7 @@ impl Course {
             let now = Instant::now();
             let standings: Vec<Standing> = group.endpoints.iter().map(|endpoint| endpoint.standing()).collect();
             let dice = rand::random();
-            let choice = |tried| choose(&standings, tried, dice, now.into_std());
+            let choice = |tried| choose(&standings, lane, tried, dice, now.into_std());
             let chosen = self.without_opt.or_else(|| choice(self.tried)).or_else(|| choice(0));
             let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
             let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
@@ -89,12 +89,12 @@ impl Course {
             self.current = index;
             // So it is unless the attempt learns better.
             self.last = FailureClass::QueryTimeout.into();
-            let in_flight = endpoint.choose(now);
+            let in_flight = endpoint.choose(lane, now);
             let outcome = endpoint.ask(shared, &ask).await;
             drop(in_flight);
             let lost = match outcome {
                 Ok(answer) => {
-                    endpoint.succeed();
+                    endpoint.answered(lane, now, Instant::now());
                     if ask.without_opt {
                         endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
                     }

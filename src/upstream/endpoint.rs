@@ -25,11 +25,11 @@ pub(super) struct Endpoint {
 }
 
 /// Counts a question in flight while it lives.
-pub(super) struct InFlight<'a>(&'a Mutex<Standing>);
+pub(super) struct InFlight<'a>(&'a Mutex<Standing>, Lane);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_flight -= 1;
+        self.0.lock().leave(self.1);
     }
 }
 
@@ -47,11 +47,15 @@ impl Endpoint {
         *self.standing.lock()
     }
 
-    pub(super) fn choose(&self, now: Instant) -> InFlight<'_> {
+    pub(super) fn choose(&self, lane: Lane, now: Instant) -> InFlight<'_> {
         let mut standing = self.standing.lock();
         standing.chosen(now.into_std());
-        standing.in_flight += 1;
-        InFlight(&self.standing)
+        standing.enter(lane);
+        InFlight(&self.standing, lane)
+    }
+
+    pub(super) fn answered(&self, lane: Lane, asked: Instant, now: Instant) {
+        self.standing.lock().answered(lane, now.saturating_duration_since(asked), now.into_std());
     }
 
     pub(super) fn succeed(&self) {
