@@ -1,8 +1,9 @@
 //! One exchange: how often a question is asked, where next, and what a failure means for it.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::failure::Lost;
 use super::group::{Group, Shared};
@@ -72,6 +73,44 @@ pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, 
     outcome.unwrap_or_else(|_| Err(course.expire(group)))
 }
 
+/// One attempt at server `index`, or at it and another; who ended it, when that one was asked, and what came of it.
+async fn ask_or_hedge(group: &Group, index: usize, ask: &Ask<'_>, fresh: bool) -> (usize, Instant, Result<Answer, Lost>) {
+    let shared = &group.shared;
+    let asked = Instant::now();
+    let mut first = pin!(ask_one(group, index, ask));
+    let Some(patience) = shared.hedge_after(ask.lane).filter(|_| fresh && ask.others) else { return (index, asked, first.await) };
+    if let Ok(outcome) = timeout(patience, &mut first).await {
+        return (index, asked, outcome);
+    }
+    let hedged = Instant::now();
+    let standings: Vec<Standing> = group.endpoints.iter().map(|endpoint| endpoint.standing()).collect();
+    let other = choose(&standings, ask.lane, 1 << index, rand::random(), hedged.into_std());
+    let Some(other) = other.filter(|other| !standings[*other].is_failing() && shared.may_hedge()) else {
+        return (index, asked, first.await);
+    };
+    shared.metrics.hedged();
+    let mut second = pin!(ask_one(group, other, ask));
+    tokio::select! {
+        outcome = &mut first => match outcome {
+            Err(lost) => match second.await {
+                Ok(answer) => (other, hedged, Ok(answer)),
+                Err(_) => (index, asked, Err(lost)),
+            },
+            answer => (index, asked, answer),
+        },
+        outcome = &mut second => match outcome {
+            Err(_) => (index, asked, first.await),
+            answer => (other, hedged, answer),
+        },
+    }
+}
+
+async fn ask_one(group: &Group, index: usize, ask: &Ask<'_>) -> Result<Answer, Lost> {
+    let endpoint = &group.endpoints[index];
+    let _in_flight = endpoint.choose(ask.lane, Instant::now());
+    endpoint.ask(&group.shared, ask).await
+}
+
 impl Course {
     async fn walk(&mut self, group: &Group, key: &Key, lane: Lane, deadline: Instant) -> Result<Answer, Failure> {
         let shared = &group.shared;
@@ -83,18 +122,16 @@ impl Course {
             let chosen = self.without_opt.or_else(|| choice(self.tried)).or_else(|| choice(0));
             let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
             let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
-            let endpoint = &group.endpoints[index];
             let silence = self.silence(shared, lane);
             let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt.is_some() };
             self.current = index;
             // So it is unless the attempt learns better.
             self.last = FailureClass::QueryTimeout.into();
-            let in_flight = endpoint.choose(lane, now);
-            let outcome = endpoint.ask(shared, &ask).await;
-            drop(in_flight);
+            let (index, asked, outcome) = ask_or_hedge(group, index, &ask, self.tries == 0).await;
+            let endpoint = &group.endpoints[index];
             let lost = match outcome {
                 Ok(answer) => {
-                    endpoint.answered(lane, now, Instant::now());
+                    endpoint.answered(lane, asked, Instant::now());
                     if ask.without_opt {
                         endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
                     }

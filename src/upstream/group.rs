@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::estimate::Estimate;
+use super::hedge::Budget;
 use super::metrics::Metrics;
 use super::notice::Notices;
 use super::pulse::Pulse;
@@ -86,12 +87,30 @@ pub(super) struct Shared {
     pub(super) quic: Arc<Secure>,
     /// Of the cluster lane: the elastic lane takes slowness for no fault.
     cluster: Mutex<Estimate>,
+    hedges: Mutex<Budget>,
 }
 
 impl Shared {
     /// How long a stream of this lane may be silent.
     pub(super) fn silence(&self, lane: Lane) -> Option<Duration> {
         (lane == Lane::Cluster).then(|| self.cluster.lock().silence(self.timing.silence))
+    }
+}
+
+impl Shared {
+    /// How long a question of this lane waits for its answer before another server may be asked too: longer than nearly all take. `None`: it
+    /// never may, as in the elastic lane, where a slow name is slow everywhere.
+    pub(super) fn hedge_after(&self, lane: Lane) -> Option<Duration> {
+        if lane != Lane::Cluster {
+            return None;
+        }
+        self.hedges.lock().earn();
+        self.cluster.lock().p99().map(|p99| p99.max(self.timing.hedge))
+    }
+
+    /// Takes from what may be asked twice.
+    pub(super) fn may_hedge(&self) -> bool {
+        self.hedges.lock().spend()
     }
 }
 
@@ -113,6 +132,7 @@ impl Group {
                 tls: Arc::new(Secure::over_tcp(config.trust.clone())),
                 quic: Arc::new(Secure::over_quic(config.trust)),
                 cluster: Mutex::new(Estimate::new()),
+                hedges: Mutex::default(),
             },
         })
     }

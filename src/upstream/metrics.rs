@@ -47,6 +47,7 @@ pub struct Metrics {
     connections: AtomicU64,
     overflow: AtomicU64,
     resent: AtomicU64,
+    hedged: AtomicU64,
     mismatched: AtomicU64,
 }
 
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub overflow: u64,
     /// Questions sent again because their connection closed or fell silent.
     pub resent: u64,
+    /// Questions asked of another server too before the first had answered.
+    pub hedged: u64,
     /// Messages that matched no question of ours: wrong id or question (RFC 5452 §9.2), or late.
     pub mismatched: u64,
 }
@@ -100,6 +103,7 @@ impl Metrics {
             connections: self.connections.load(Relaxed),
             overflow: self.overflow.load(Relaxed),
             resent: self.resent.load(Relaxed),
+            hedged: self.hedged.load(Relaxed),
             mismatched: self.mismatched.load(Relaxed),
         }
     }
@@ -135,6 +139,10 @@ impl Metrics {
 
     pub(super) fn resent(&self) {
         self.resent.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn hedged(&self) {
+        self.hedged.fetch_add(1, Relaxed);
     }
 
     pub(super) fn mismatched(&self) {

@@ -14,6 +14,7 @@ mod endpoint;
 mod estimate;
 mod failure;
 mod group;
+mod hedge;
 mod lane;
 mod metrics;
 mod notice;

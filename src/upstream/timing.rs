@@ -13,6 +13,8 @@ pub struct Timing {
     pub redial: Duration,
     /// Floor of the silence rule in the cluster lane; the other bound is four times the lane's 99th percentile.
     pub silence: Duration,
+    /// Floor of how long the cluster lane waits before it asks another server too; the other bound is the lane's 99th percentile.
+    pub hedge: Duration,
     /// A query over UDP is sent a second time after this long without an answer.
     pub udp_resend: Duration,
     /// A query over UDP goes to another server after this long, if there is one.
@@ -36,6 +38,7 @@ impl Default for Timing {
             dial: Duration::from_secs(1),
             redial: Duration::from_millis(100),
             silence: Duration::from_millis(500),
+            hedge: Duration::from_millis(5),
             udp_resend: Duration::from_secs(1),
             udp_patience: Duration::from_secs(2),
             young_head: Duration::from_millis(20),

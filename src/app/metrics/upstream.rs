@@ -20,6 +20,7 @@ pub(super) fn of_groups(groups: &[(String, Arc<Metrics>)]) -> Vec<Metric> {
             Value::Counter(of.overflow)
         }),
         one("doorstep_upstream_resent", "Questions sent again: their connection closed or fell silent", |of| Value::Counter(of.resent)),
+        one("doorstep_upstream_hedged", "Questions asked of a second server before the first had answered", |of| Value::Counter(of.hedged)),
         one("doorstep_upstream_mismatched", "Messages that matched no question (RFC 5452 section 9.2), or came late", |of| {
             Value::Counter(of.mismatched)
         }),

@@ -169,6 +169,30 @@ async fn a_dead_first_server_does_not_cost_every_question_a_failure() {
 }
 
 #[tokio::test]
+async fn a_cluster_name_that_takes_too_long_is_asked_of_another_server_within_the_budget() {
+    let (deaf, quick_one) = (tcp(Manner::Mixed).await, tcp(Manner::CloseAfter(10_000)).await);
+    // Silence is not what helps here.
+    let timing = Timing { exchange: PATIENT, silence: PATIENT, ..quick() };
+    let rig = rig_with(&[Server::Tcp(deaf.address), Server::Tcp(quick_one.address)], timing, Bounds::default());
+    for _ in 0..1_000 {
+        assert_eq!(rig.ask("x", Lane::Cluster).await, Ok(()));
+    }
+    let before = rig.metrics.snapshot().hedged;
+    assert!(before <= 20, "{before}");
+    // So much is in flight at the other one that the deaf one is asked first.
+    let busy: Vec<_> = (0..10_000).map(|_| rig.group.endpoints[1].choose(Lane::Cluster, Instant::now())).collect();
+    let start = Instant::now();
+    assert_eq!(rig.ask("slow", Lane::Cluster).await, Ok(()));
+    assert!(start.elapsed() < PATIENT / 2, "{:?}", start.elapsed());
+    assert_eq!(rig.metrics.snapshot().hedged, before + 1);
+    drop(busy);
+    let elastic = rig_with(&[Server::Tcp(deaf.address), Server::Tcp(quick_one.address)], quick(), Bounds::default());
+    let slow: Vec<String> = (0..8).map(|index| format!("slow{index}")).collect();
+    assert_eq!(elastic.ask_all(&slow, Lane::Elastic).await.len(), 8);
+    assert_eq!(elastic.metrics.snapshot().hedged, 0, "a slow name is slow everywhere");
+}
+
+#[tokio::test]
 async fn servfail_is_asked_of_another_server_once_and_else_is_the_answer() {
     let (bad, worse, good) = (tcp(Manner::ServFail).await, tcp(Manner::ServFail).await, tcp(Manner::Serial).await);
     let servers = [Server::Tcp(bad.address), Server::Tcp(good.address)];
