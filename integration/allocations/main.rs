@@ -14,7 +14,7 @@ use doorstep::lifecycle::Supervisor;
 use doorstep::listen::{self, Config as ListenConfig, Listeners};
 use doorstep::resolve::{Identity, Resolver, Snapshot};
 use doorstep::rules::{Config, Ruleset};
-use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing};
+use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
 use doorstep::wire::Name;
 
 #[global_allocator]
@@ -73,7 +73,7 @@ fn start() -> (Listeners, SocketAddr) {
     let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
     let servers = vec![Server::Udp(upstream.local_addr().unwrap())];
     thread::spawn(move || serve_upstream(&upstream));
-    let config = GroupConfig { name: "default".to_owned(), servers, timing: Timing::default() };
+    let config = GroupConfig { name: "default".to_owned(), servers, trust: Trust::default(), timing: Timing::default() };
     let group = Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()));
     let config = Config { zones: Vec::new(), rules: Vec::new(), cluster_domain: Name::parse("cluster.local").unwrap() };
     let snapshot = Snapshot { rules: Ruleset::new(&config, &["default"], &[], None), groups: vec![group] };

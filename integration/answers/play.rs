@@ -8,7 +8,7 @@ use doorstep::coalesce::Limits;
 use doorstep::config::File;
 use doorstep::resolve::{Client, Identity, Resolver, Snapshot, Walk};
 use doorstep::rules::{Config, Ruleset};
-use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing};
+use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
 use doorstep::wire::Name;
 
 use super::octets::Query;
@@ -40,7 +40,8 @@ pub(super) fn play(scenario: &Scenario) -> Result<(), String> {
 impl Play {
     async fn new() -> Self {
         let upstream = Upstream::start().await;
-        let config = GroupConfig { name: "default".to_owned(), servers: vec![Server::Udp(upstream.address)], timing: Timing::default() };
+        let servers = vec![Server::Udp(upstream.address)];
+        let config = GroupConfig { name: "default".to_owned(), servers, trust: Trust::default(), timing: Timing::default() };
         let group = Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()));
         let snapshot = snapshot(&File::parse("").unwrap(), &group);
         let cache = Cache::new(CacheConfig::default().capacity, now());

@@ -11,7 +11,7 @@ use doorstep::cache::{Cache, Config as CacheConfig, Epochs, Profile};
 use doorstep::coalesce::Limits;
 use doorstep::resolve::{Client, Identity, Resolver, Snapshot, Walk};
 use doorstep::rules::{Config, Ruleset};
-use doorstep::wire::{Answer, Name, Query, encode_upstream_query};
+use doorstep::wire::{Answer, Name, Query, SentOpt, encode_upstream_query};
 
 /// Queries of one run; `integration/count` divides by it.
 const QUERIES: usize = 10_000;
@@ -68,7 +68,7 @@ fn fill(cache: &Cache, epochs: Epochs, now: Instant) {
             ),
         ] {
             let Ok(asked) = Query::parse(&packet) else { continue };
-            let mut message = encode_upstream_query(&asked.key, 7, false);
+            let mut message = encode_upstream_query(&asked.key, 7, SentOpt::Absent);
             let is_denial = records[3] == 6;
             message[2..12].copy_from_slice(&[
                 0x81,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Ask, Cluster, NODES, OURS, calls, calls_since, holds, throughout, within};
 
 /// How often it is begun anew, in both ways by turns.
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 10;
 
 /// What agents find missing.
 #[derive(Clone, Copy, Debug)]
