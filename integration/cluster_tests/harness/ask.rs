@@ -138,6 +138,11 @@ impl Outcome {
         self.all.lost.values().sum()
     }
 
+    /// Answered with SERVFAIL: whoever answered with an rcode has it behind the name.
+    pub(crate) fn failed(&self) -> u32 {
+        self.all.answered.iter().filter(|(who, _)| who.ends_with("/SERVFAIL")).map(|(_, count)| count).sum()
+    }
+
     /// The longest time in a row, in tenths of a second, of which every tenth lost something.
     pub(crate) fn longest_gap(&self) -> usize {
         self.windows.split(|window| window.lost.is_empty()).map(<[Window]>::len).max().unwrap_or(0)

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// The nodes; `client-NODE` is a pod on each.
 pub(crate) const NODES: [&str; 2] = ["node1", "node2"];
 
+/// Releases of Cilium that scenarios put in the place of the first one: a harmful one, and the newest.
+pub(crate) const OTHER_CILIUMS: [&str; 2] = ["1.18.4", "1.20.2"];
+
 /// Runs until it is dropped.
 pub(crate) struct Cluster {
     state: PathBuf,
@@ -21,6 +24,12 @@ impl Cluster {
     pub(crate) fn up() -> Self {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let cluster = Self { state: target.join("integration/cluster-tests") };
+        // Built now, where it may take minutes, and not under load.
+        for release in OTHER_CILIUMS {
+            let mut build = Command::new(root().join("integration/testbed/build"));
+            build.args(["cilium", release]).stdin(Stdio::null());
+            cluster.expect(build);
+        }
         // What an interrupted run has left.
         cluster.expect(cluster.command(["down"]));
         cluster.expect(cluster.command(["up"]));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use account::{calls, calls_since};
 pub(crate) use ask::{Ask, Asking, Outcome};
-pub(crate) use cluster::{Cluster, NODES, root};
+pub(crate) use cluster::{Cluster, NODES, OTHER_CILIUMS, root};
 pub(crate) use install::OURS;
 
 /// Asks every fifth of a second until it is so.

@@ -4,14 +4,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::failures::{note, under_load};
-use crate::harness::{Cluster, NODES, Outcome, holds, throughout, within};
+use crate::harness::{Cluster, NODES, OTHER_CILIUMS, Outcome, holds, throughout, within};
 
 /// The one that the cluster starts with.
 const SOUND: &str = "1.19.5";
-/// One that goes on sending to agents that are not ready.
-const HARMFUL: &str = "1.18.4";
-/// The newest that is known.
-const NEWEST: &str = "1.20.2";
+/// One that goes on sending to agents that are not ready, and the newest that is known.
+const HARMFUL: &str = OTHER_CILIUMS[0];
+const NEWEST: &str = OTHER_CILIUMS[1];
 /// For one of the agents to look.
 const LOOKED: Duration = Duration::from_secs(150);
 
@@ -48,9 +47,10 @@ pub(super) fn downgraded(cluster: &Cluster) {
     throughout(Duration::from_secs(10), "no policy while Cilium is harmful", || cluster.policy().map_or(Ok(()), Err));
 }
 
-/// What accepting it means: an agent that dies keeps its node's queries until it is back.
+/// What accepting it means: an agent that dies, or never becomes ready, keeps its node's queries.
 pub(super) fn accepted(cluster: &Cluster) {
     if !cluster.system(&["get", "daemonset", "cilium", "--output", "yaml"]).contains(HARMFUL) {
+        cluster.live();
         swap(cluster, HARMFUL);
     }
     configure(cluster, &format!("redirect: {{accept_cilium: {HARMFUL}}}\n"));
@@ -65,10 +65,26 @@ pub(super) fn accepted(cluster: &Cluster) {
     note(cluster, &format!("`kubectl delete pod`, Cilium {HARMFUL}"), &here, "its node");
     assert_eq!(there.lost(), 0, "{there:?}");
     cluster.live();
+    never_ready(cluster);
     configure(cluster, "");
     swap(cluster, SOUND);
     cluster.resume("sound-again");
     within(LOOKED, "a policy", || cluster.policy().ok_or_else(|| cluster.why()));
+    cluster.live();
+}
+
+/// A rollout to agents that cannot reach their upstream goes no further than the first node; what that costs there.
+fn never_ready(cluster: &Cluster) {
+    let outcomes = under_load(cluster, 30, |cluster| {
+        cluster.system(&["set", "env", "daemonset/doorstep", "DOORSTEP_UPSTREAM=tcp://127.0.0.1:9"]);
+    });
+    let stuck = cluster.agents().into_iter().filter(|agent| !agent.ready).count();
+    assert_eq!(stuck, 1, "a rollout goes no further than the first pod that is not ready: {:?}", cluster.agents());
+    for (node, outcome) in NODES.iter().zip(&outcomes) {
+        note(cluster, &format!("a second pod that is never ready, Cilium {HARMFUL}, {} SERVFAIL", outcome.failed()), outcome, node);
+    }
+    assert!(outcomes.iter().any(|outcome| outcome.failed() > 0), "it gets no queries: {outcomes:?}");
+    cluster.system(&["set", "env", "daemonset/doorstep", "DOORSTEP_UPSTREAM-"]);
     cluster.live();
 }
 

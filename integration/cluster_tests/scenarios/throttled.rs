@@ -34,7 +34,7 @@ pub(super) fn off_against_drain(cluster: &Cluster) {
     let all = NODES.iter().enumerate().map(|(node, _)| Outcome::sum(windows.iter().map(|window| window[node].clone())));
     NODES.iter().zip(all).for_each(|(node, outcome)| note(cluster, "`drain`, all of it", &outcome, node));
     back(cluster);
-    cluster.system(&["set", "resources", "deployment/coredns", "--limits", "cpu=0", "--requests", "cpu=100m"]);
+    cluster.system(&["set", "resources", "deployment/coredns", "--limits", "cpu=1", "--requests", "cpu=100m"]);
 }
 
 fn ask(cluster: &Cluster, act: &dyn Fn(&Cluster)) -> [Outcome; 2] {
