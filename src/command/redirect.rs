@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use super::status::{at_cluster, fail, now, show};
 use super::terminal::print;
-use crate::config::args::{Output, RedirectArgs, RedirectWish};
-use crate::redirect::Switch;
+use crate::config::args::Output;
+use crate::config::operator::{RedirectArgs, RedirectWish};
+use crate::redirect::{DRAIN_OVER, Switch};
 
 /// Writes the switch and says what will happen, or shows how it stands. Exit codes: 0 done, 1 the cluster refuses or does not answer.
 pub fn run(args: &RedirectArgs) -> ExitCode {
     let output = args.cluster.output;
+    let over = args.over.unwrap_or(DRAIN_OVER);
     let (switch, what) = match args.what {
         RedirectWish::Status => {
             return match at_cluster(&args.cluster, async |operator| operator.look(now()).await) {
@@ -20,11 +22,16 @@ pub fn run(args: &RedirectArgs) -> ExitCode {
                 Err(error) => fail(&error, output),
             };
         }
-        RedirectWish::On => (Switch::On, "an agent that is ready creates the policy within a minute, unless something is in its way"),
-        RedirectWish::Off => (Switch::Off, "the policy goes within seconds; clients ask kube-dns"),
-        RedirectWish::Drain => (Switch::Drain, "the agents leave one by one within 5 minutes, then the policy goes"),
+        RedirectWish::On => {
+            (Switch::On, "an agent that is ready creates the policy within a minute, unless something is in its way".to_owned())
+        }
+        RedirectWish::Off => (Switch::Off, "the policy goes within seconds; clients ask kube-dns".to_owned()),
+        RedirectWish::Drain => {
+            let within = humantime::format_duration(over);
+            (Switch::Drain, format!("the agents leave one by one within {within}, then the policy goes"))
+        }
     };
-    match at_cluster(&args.cluster, async |operator| operator.switch(switch, now()).await) {
+    match at_cluster(&args.cluster, async |operator| operator.switch(switch, over, now()).await) {
         Ok(()) => {
             match output {
                 Output::Text => print(format_args!("redirect {}: {what}; see: doorstep redirect status", switch.word())),

@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::terminal::{complain, print};
 use crate::config::File;
-use crate::config::args::{ClusterArgs, Output, StatusArgs};
+use crate::config::args::Output;
+use crate::config::operator::{ClusterArgs, StatusArgs};
 use crate::k8s::{Access, Config, Operator, OperatorError, Sight};
 use crate::redirect::{CiliumConfig, PEOPLE, Standing};
 

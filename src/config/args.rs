@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::operator::{PreflightArgs, RedirectArgs, StatusArgs};
 use super::render::RenderArgs;
 use super::value;
-use crate::k8s::CiliumVersion;
 use crate::lifecycle::Drain;
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -44,20 +44,6 @@ Exit codes:
 Signals:
   SIGTERM, SIGINT  answer on for the time of --drain, then end; a second one ends at once
   SIGHUP           read the configuration file again";
-
-const PREFLIGHT: &str = "\
-Network policies are enforced after the redirect, against the pod that answers. A policy that lets pods reach kube-dns by its labels \
-alone takes DNS from them once it is redirected. Policies add up for each pod, so it is pods that are judged, before and after.
-
-It reads, with your own rights: network policies, CiliumNetworkPolicies, CiliumClusterwideNetworkPolicies, namespaces and pods of all \
-namespaces. What it may not read is told as unknown. It changes nothing.
-
-Who knows what a policy does to DNS, and wants it so, annotates it: doorstep.dev/acknowledged=true
-
-Exit codes:
-  0   nothing is in the way
-  1   something is, or may be; or the cluster does not answer
-  64  wrong usage";
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug)]
@@ -100,7 +86,7 @@ enum Command {
     #[command(subcommand)]
     Render(Box<RenderArgs>),
     /// What would go wrong if DNS were redirected now: gates and network policies, each with its cure
-    #[command(after_help = PREFLIGHT)]
+    #[command(after_help = super::operator::PREFLIGHT)]
     Preflight(PreflightArgs),
     /// What the cluster says: switch, hold, policy, agents
     Status(StatusArgs),
@@ -182,75 +168,6 @@ pub struct DemoArgs {
     /// End after the tour instead of serving on
     #[arg(long)]
     pub once: bool,
-}
-
-/// Which cluster a person means.
-#[derive(Args, Clone, Debug)]
-pub struct ClusterArgs {
-    /// The kubeconfig [default: KUBECONFIG, else the one in the home directory]
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context in it [default: the current one]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-    /// The namespace of doorstep and the DNS Service
-    #[arg(long, short, value_name = "NAME", default_value = "kube-system")]
-    pub namespace: String,
-    /// The agents' DaemonSet
-    #[arg(long, value_name = "NAME", default_value = "doorstep")]
-    pub daemonset: String,
-    /// The Service that is redirected
-    #[arg(long, value_name = "NAME", default_value = "kube-dns")]
-    pub dns_service: String,
-    /// For people or for scripts
-    #[arg(long, value_enum, value_name = "text|json", default_value = "text", hide_possible_values = true)]
-    pub output: Output,
-}
-
-/// Flags of `doorstep preflight`.
-#[derive(Args, Clone, Debug)]
-pub struct PreflightArgs {
-    /// Which cluster.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-    /// The namespace of Cilium
-    #[arg(long, value_name = "NAME", default_value = "kube-system")]
-    pub cilium_namespace: String,
-    /// Cilium's version, where the image's tag does not tell
-    #[arg(long, value_name = "VERSION", value_parser = cilium_version)]
-    pub cilium_version: Option<CiliumVersion>,
-}
-
-/// Flags of `doorstep status`.
-#[derive(Args, Clone, Debug)]
-pub struct StatusArgs {
-    /// Which cluster.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-}
-
-/// Flags of `doorstep redirect`.
-#[derive(Args, Clone, Debug)]
-pub struct RedirectArgs {
-    /// on: redirect, and end a hold; off: no policy; drain: no policy once the agents have left one by one; status: see how it stands
-    #[arg(value_name = "on|off|drain|status", value_enum, hide_possible_values = true)]
-    pub what: RedirectWish,
-    /// Which cluster.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-}
-
-/// What a person wants of the redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RedirectWish {
-    /// Redirect, and end a hold
-    On,
-    /// No policy
-    Off,
-    /// No policy, once the agents have left one by one
-    Drain,
-    /// See how it stands
-    Status,
 }
 
 /// Whether to keep the redirect.
@@ -365,7 +282,7 @@ pub(super) fn parse_from(
         Some(Command::Render(args)) => Invocation::Render(args),
         Some(Command::Preflight(args)) => Invocation::Preflight(args),
         Some(Command::Status(args)) => Invocation::Status(args),
-        Some(Command::Redirect(args)) => Invocation::Redirect(args),
+        Some(Command::Redirect(args)) => Invocation::Redirect(args.checked()?),
     })
 }
 
@@ -375,12 +292,4 @@ fn workers(text: &str) -> Result<usize, String> {
 
 fn drain(text: &str) -> Result<Duration, String> {
     value::duration(text, Duration::ZERO, Drain::MOST)
-}
-
-fn cilium_version(text: &str) -> Result<CiliumVersion, String> {
-    CiliumVersion::parse(text).ok_or_else(|| "a version is three numbers, such as 1.19.5".to_owned())
-}
-
-fn cluster_domain(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| error.to_string())
 }

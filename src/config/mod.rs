@@ -7,6 +7,7 @@ pub mod args;
 mod error;
 mod file;
 mod join;
+pub mod operator;
 mod read;
 mod reload;
 pub mod render;

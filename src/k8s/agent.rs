@@ -130,16 +130,16 @@ impl Agent {
 
     /// Goes along with a drain.
     fn leave(&mut self, seen: &Observation) {
-        let drains = seen.people.as_ref().is_ok_and(|people| people.switch == Switch::Drain);
+        let drain_over = seen.people.as_ref().ok().filter(|people| people.switch == Switch::Drain).map(|people| people.drain_over);
         let stands = seen.policies.as_ref().is_ok_and(|policies| policies.iter().any(redirect::SeenPolicy::is_ours));
-        if !drains || !stands {
+        let Some(drain_over) = drain_over.filter(|_| stands) else {
             if self.leaving.take().is_some() {
                 self.latches.drain.release();
             }
             self.own.drained = false;
             return;
-        }
-        let leaving = *self.leaving.get_or_insert_with(|| Leaving::begin(now(), self.own.ready, rand::random()));
+        };
+        let leaving = *self.leaving.get_or_insert_with(|| Leaving::begin(now(), drain_over, self.own.ready, rand::random()));
         if now() >= leaving.at() {
             self.latches.drain.hold("draining: clients go back to kube-dns");
         }

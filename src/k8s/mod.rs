@@ -18,7 +18,7 @@ mod watches;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use crate::redirect::{CiliumConfig, Families, OnRed, Version as CiliumVersion};
+pub use crate::redirect::{CiliumConfig, Families, OnRed, Version as CiliumVersion, read_drain_over};
 
 pub use account::{Account, Call};
 pub use agent::{Latches, run};

@@ -10,7 +10,8 @@ use super::cluster::{CallError, Cluster, Look};
 use super::policies::PolicyReview;
 use super::read;
 use crate::redirect::{
-    CiliumConfig, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Shut, Switch, Texts, Unknown, decide, no_crd,
+    CiliumConfig, DRAIN_OVER_KEY, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Shut, Switch, Texts, Unknown, decide,
+    no_crd,
 };
 
 /// The ConfigMap with the agents' configuration, and its key.
@@ -127,18 +128,22 @@ impl Operator {
         Ok((seen.dns, selector))
     }
 
-    /// Writes what people want. `on` ends a hold too.
+    /// Writes what people want. `on` ends a hold too; a drain takes `drain_over`.
     ///
     /// # Errors
     /// The ConfigMap is not there, or the API server refuses.
-    pub async fn switch(&self, switch: Switch, now: Duration) -> Result<(), OperatorError> {
+    pub async fn switch(&self, switch: Switch, drain_over: Duration, now: Duration) -> Result<(), OperatorError> {
         let data = json!({ REDIRECT_KEY: switch.word() });
         let patch = match switch {
             Switch::On => {
                 let resume = humantime::format_rfc3339_millis(UNIX_EPOCH + now).to_string();
                 json!({ "metadata": { "annotations": { RESUME_ANNOTATION: resume } }, "data": data })
             }
-            Switch::Off | Switch::Drain => json!({ "data": data }),
+            Switch::Off => json!({ "data": data }),
+            Switch::Drain => {
+                let over = humantime::format_duration(drain_over).to_string();
+                json!({ "data": { REDIRECT_KEY: switch.word(), DRAIN_OVER_KEY: over } })
+            }
         };
         match self.0.patch(PEOPLE, &patch).await {
             Err(CallError::Api(error)) if super::cluster::is_not_found(&error) => {

@@ -31,5 +31,8 @@ pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, S
 pub use quorum::{Blackhole, PROBATION, quorum};
 pub use report::{Report, Standing, resume};
 pub use review::{NETWORK_POLICIES, Review, Reviewed};
-pub use state::{Answer, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts, Unknown};
+pub use state::{
+    Answer, DRAIN_OVER, DRAIN_OVER_KEY, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts,
+    Unknown, read_drain_over,
+};
 pub use verify::{Family, Heard, PATIENCE, Path, Round, Verdict, Verification};

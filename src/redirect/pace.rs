@@ -92,13 +92,11 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// Over how long the agents leave.
-    pub const WITHIN: Duration = Duration::from_secs(300);
-
-    /// Begins when the agent first sees the switch at drain. One that is not ready has nobody to leave, and stays away at once.
-    pub fn begin(now: Instant, ready: bool, dice: f64) -> Self {
-        let wait = if ready { Self::WITHIN.mul_f64(dice) } else { Duration::ZERO };
-        Self { at: now + wait, over: now + Self::WITHIN }
+    /// Begins when the agent first sees the switch at drain; the agents leave `within` that time. One that is not ready has nobody to leave,
+    /// and stays away at once.
+    pub fn begin(now: Instant, within: Duration, ready: bool, dice: f64) -> Self {
+        let wait = if ready { within.mul_f64(dice) } else { Duration::ZERO };
+        Self { at: now + wait, over: now + within }
     }
 
     /// The moment from which this agent is not ready.
@@ -162,8 +160,8 @@ mod tests {
     #[test]
     fn a_ready_agent_leaves_at_a_moment_of_its_own_and_the_policy_stays_until_all_have() {
         let now = super::super::tests::start();
-        let leaving = Leaving::begin(now, true, 0.5);
+        let leaving = Leaving::begin(now, S(300), true, 0.5);
         assert_eq!((leaving.at(), leaving.over()), (now + S(150), now + S(300)));
-        assert_eq!(Leaving::begin(now, false, 0.5).at(), now, "not ready: it stays away");
+        assert_eq!(Leaving::begin(now, S(300), false, 0.5).at(), now, "not ready: it stays away");
     }
 }

@@ -15,6 +15,12 @@ pub const STATE: &str = "doorstep-redirect-state";
 pub const RESUME_ANNOTATION: &str = "doorstep.dev/resume";
 /// The key of the people's ConfigMap.
 pub const REDIRECT_KEY: &str = "redirect";
+/// Its other key: over how long the agents leave at a drain.
+pub const DRAIN_OVER_KEY: &str = "drain_over";
+/// Unless people say otherwise.
+pub const DRAIN_OVER: Duration = Duration::from_secs(300);
+/// What people may say: long enough for the agents to leave one by one, and no drain that is forgotten.
+pub const DRAIN_OVER_BOUNDS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(24 * 3600)];
 
 const EMITTED_KEY: &str = "emitted";
 const HOLD_KEY: &str = "hold";
@@ -70,6 +76,8 @@ pub struct Answer {
 pub struct People {
     /// What they want.
     pub switch: Switch,
+    /// Over how long the agents leave where they want a drain.
+    pub drain_over: Duration,
     /// In which words.
     pub answer: Answer,
 }
@@ -78,7 +86,7 @@ impl People {
     /// Reads the ConfigMap. Without the key the switch is on.
     ///
     /// # Errors
-    /// Another word than `on`, `off`, `drain`.
+    /// Another word than `on`, `off`, `drain`; a time that is none, or out of [`DRAIN_OVER_BOUNDS`].
     pub fn read(data: &Texts, annotations: &Texts) -> Result<Self, Unknown> {
         let answer = Answer { redirect: data.get(REDIRECT_KEY).cloned(), resume: annotations.get(RESUME_ANNOTATION).cloned() };
         let switch = match answer.redirect.as_deref().map(str::trim) {
@@ -90,8 +98,22 @@ impl People {
                 return Err(Unknown::Garbled(format!("ConfigMap {PEOPLE} says redirect: {word:?}; write \"on\", \"off\" or \"drain\"")));
             }
         };
-        Ok(Self { switch, answer })
+        let drain_over = data.get(DRAIN_OVER_KEY).map_or(Ok(DRAIN_OVER), |text| read_drain_over(text));
+        let drain_over = drain_over.map_err(|wrong| Unknown::Garbled(format!("ConfigMap {PEOPLE} says {DRAIN_OVER_KEY}: {wrong}")))?;
+        Ok(Self { switch, drain_over, answer })
     }
+}
+
+/// Reads a time within [`DRAIN_OVER_BOUNDS`].
+///
+/// # Errors
+/// What was written instead, and what to write.
+pub fn read_drain_over(text: &str) -> Result<Duration, String> {
+    let [least, most] = DRAIN_OVER_BOUNDS;
+    humantime::parse_duration(text.trim()).ok().filter(|over| (least..=most).contains(over)).ok_or_else(|| {
+        let word: String = text.chars().take(40).collect();
+        format!("{word:?}; write a time from {} to {}, such as \"5m\"", humantime::format_duration(least), humantime::format_duration(most))
+    })
 }
 
 /// `ConfigMap/doorstep-redirect-state`.
@@ -192,6 +214,17 @@ mod tests {
         assert_eq!(switch(&[("redirect", "drain")]), Ok(Switch::Drain));
         for wrong in ["", "true", "ON", "of"] {
             assert!(matches!(switch(&[("redirect", wrong)]), Err(Unknown::Garbled(_))), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_drain_takes_five_minutes_unless_people_give_it_a_time_within_bounds() {
+        let over = |data: &[(&str, &str)]| People::read(&texts(data), &Texts::new()).map(|people| people.drain_over);
+        assert_eq!(over(&[("redirect", "drain")]), Ok(DRAIN_OVER));
+        assert_eq!(over(&[("drain_over", "30m\n")]), Ok(Duration::from_secs(1800)));
+        for wrong in ["", "5", "9s", "25h", "soon"] {
+            let Err(Unknown::Garbled(reason)) = over(&[("drain_over", wrong)]) else { panic!("{wrong:?} is a time") };
+            assert!(reason.contains("from 10s to 1day"), "{reason}");
         }
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::status::{ask, fail};
 use super::terminal::print;
-use crate::config::args::{Output, PreflightArgs};
+use crate::config::args::Output;
+use crate::config::operator::PreflightArgs;
 use crate::k8s::{CiliumConfig, PolicyReview};
 use crate::redirect::Shut;
 

@@ -1,7 +1,8 @@
 //! `doorstep render … --live`: what the flags would say, asked of the cluster.
 
 use crate::command::status::at_cluster;
-use crate::config::args::{ClusterArgs, Output};
+use crate::config::args::Output;
+use crate::config::operator::ClusterArgs;
 use crate::config::render::{RenderArgs, ServiceArgs, live_port_names, live_selector};
 use crate::k8s::{Operator, OperatorError};
 use crate::redirect::{DnsService, Protocol, Texts};

@@ -11,6 +11,7 @@ use crate::upstream::Server;
 use crate::wire::Name;
 
 const README: &str = include_str!("../../../README.md");
+const POLICIES: &str = include_str!("../../../policies/README.md");
 
 fn serve(flags: &str) -> ServeArgs {
     match parse(flags) {
@@ -187,17 +188,27 @@ fn help_teaches() {
 }
 
 #[test]
+fn a_time_goes_with_a_drain_alone_and_keeps_to_its_bounds() {
+    assert!(
+        matches!(parse("redirect drain --over 10m").unwrap(), Invocation::Redirect(args) if args.over == Some(Duration::from_secs(600)))
+    );
+    for wrong in ["redirect off --over 10m", "redirect drain --over 5", "redirect drain --over 2days"] {
+        assert!(parse(wrong).unwrap_err().use_stderr(), "{wrong}");
+    }
+}
+
+#[test]
 fn readme_and_help_name_the_same_flags() {
     let commands = ["", "check ", "demo ", "preflight ", "status ", "redirect ", "render policy ", "render manifests "]
         .map(|command| format!("{command}--help"));
     let help: String = commands.iter().map(|flags| parse(flags).unwrap_err().to_string()).collect();
     // Flags of cargo and kubectl in README.
-    let of_others = ["--release", "--cascade", "--ignore-not-found", "--type"];
-    let (told, known) = (flags_in(README), flags_in(&help));
+    let of_others = ["--release", "--cascade", "--ignore-not-found"];
+    let (told, known) = (flags_in(&[README, POLICIES].concat()), flags_in(&help));
     let unknown: Vec<_> = told.iter().filter(|flag| !known.contains(flag) && !of_others.contains(&flag.as_str())).collect();
-    assert!(unknown.is_empty(), "README names what --help does not know: {unknown:?}");
+    assert!(unknown.is_empty(), "the documents name what --help does not know: {unknown:?}");
     let untold: Vec<_> = known.iter().filter(|flag| !told.contains(flag) && *flag != "--help" && *flag != "--version").collect();
-    assert!(untold.is_empty(), "README does not name {untold:?}");
+    assert!(untold.is_empty(), "no document names {untold:?}");
 }
 
 fn flags_in(text: &str) -> Vec<String> {
