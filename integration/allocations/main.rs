@@ -85,6 +85,7 @@ fn start() -> (Listeners, SocketAddr) {
         tcp_connections: 10,
         tcp_connections_per_client: 10,
         tcp_idle: PATIENCE,
+        rate: None,
     };
     let sockets = listen::bind(&config).unwrap();
     let address = sockets.addresses()[0];
