@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a harness that cannot go on fails its test")]
 
+#[path = "../instructions/query.rs"]
+mod query;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
@@ -11,11 +14,12 @@ use std::time::{Duration, Instant};
 use doorstep::cache::{Cache, Config as CacheConfig};
 use doorstep::coalesce::Limits;
 use doorstep::lifecycle::Supervisor;
-use doorstep::listen::{self, Config as ListenConfig, Listeners};
+use doorstep::listen::{self, Config as ListenConfig, Listeners, RateLimit};
 use doorstep::resolve::{Identity, Resolver, Snapshot};
 use doorstep::rules::{Config, Ruleset};
 use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
 use doorstep::wire::Name;
+use query::query;
 
 #[global_allocator]
 static COUNTING: dhat::Alloc = dhat::Alloc;
@@ -38,20 +42,6 @@ fn questions() -> Vec<Vec<u8>> {
         ]
     };
     (0..NAMES).flat_map(each).collect()
-}
-
-/// `dnssec_ok`: the flag of its OPT; `None`: no OPT.
-fn query(name: &str, qtype: u8, dnssec_ok: Option<u8>) -> Vec<u8> {
-    let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(dnssec_ok.is_some())];
-    for label in name.split('.') {
-        query.push(label.len() as u8);
-        query.extend(label.as_bytes());
-    }
-    query.extend([0, 0, qtype, 0, 1]);
-    if let Some(flag) = dnssec_ok {
-        query.extend([0, 0, 41, 4, 208, 0, 0, flag, 0, 0, 0]);
-    }
-    query
 }
 
 /// Says NXDOMAIN of names that begin with `nx`, and of all others one record with 4 or 16 octets.
@@ -85,6 +75,8 @@ fn start() -> (Listeners, SocketAddr) {
         tcp_connections: 10,
         tcp_connections_per_client: 10,
         tcp_idle: PATIENCE,
+        // Never reached, but every query is counted against it.
+        rate: Some(RateLimit { per_second: 1_000_000, burst: 1_000_000, exempt: Vec::new() }),
     };
     let sockets = listen::bind(&config).unwrap();
     let address = sockets.addresses()[0];

@@ -54,6 +54,7 @@ impl Play {
             "config" => {
                 let file = File::parse(rest).map_err(|error| format!("{error:?}"))?;
                 self.resolver.replace(snapshot(&file, &self.group));
+                self.resolver.rotate(file.rotate.unwrap_or(true));
             }
             "upstream" => self.upstream.say(rest, &step.below)?,
             "wait" => jump(rest.parse().map_err(|_| "seconds are asked for")?).await,

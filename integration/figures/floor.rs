@@ -19,21 +19,46 @@ const BUFFER: usize = 4 << 20;
 /// # Errors
 /// What the operating system says against the socket.
 pub(crate) fn serve(address: SocketAddr) -> io::Result<Infallible> {
-    let socket = UdpSocket::bind(address)?;
-    SockRef::from(&socket).set_recv_buffer_size(BUFFER)?;
-    let (mut inbox, mut outbox) = (Inbox::new(BATCH, QUERY), Outbox::new(BATCH, QUERY));
+    let mut echo = Echo::bind(address)?;
     loop {
-        let count = inbox.receive(&socket)?;
+        echo.turn_round()?;
+    }
+}
+
+/// A socket and what a batch needs.
+pub(crate) struct Echo {
+    /// Where queries come and go.
+    pub(crate) socket: UdpSocket,
+    inbox: Inbox,
+    outbox: Outbox,
+}
+
+impl Echo {
+    /// # Errors
+    /// What the operating system says against the socket.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address)?;
+        SockRef::from(&socket).set_recv_buffer_size(BUFFER)?;
+        Ok(Self { socket, inbox: Inbox::new(BATCH, QUERY), outbox: Outbox::new(BATCH, QUERY) })
+    }
+
+    /// Receives a batch and sends it back; whether it was a whole one.
+    ///
+    /// # Errors
+    /// What the operating system says against receiving.
+    pub(crate) fn turn_round(&mut self) -> io::Result<bool> {
+        let count = self.inbox.receive(&self.socket)?;
         for index in 0..count {
-            let query = inbox.datagram(index);
-            let Some(reply) = outbox.buffer() else { break };
+            let query = self.inbox.datagram(index);
+            let Some(reply) = self.outbox.buffer() else { break };
             let length = query.octets.len();
             reply[..length].copy_from_slice(query.octets);
             if let Some(flags) = reply.get_mut(2) {
                 *flags |= 0x80;
             }
-            outbox.push(length, Some(query.peer), query.local);
+            self.outbox.push(length, Some(query.peer), query.local);
         }
-        outbox.send(&socket);
+        self.outbox.send(&self.socket);
+        Ok(count == BATCH)
     }
 }

@@ -3,6 +3,7 @@
 
 mod contenders;
 mod floor;
+mod floor_epoll;
 mod in_flight;
 mod load;
 mod machine;
@@ -42,6 +43,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["floor", address] => match floor::serve(address.parse()?)? {},
+        ["floor-epoll", address] => match floor_epoll::serve(address.parse()?)? {},
         ["compare", coredns, unbound] => compare(coredns, unbound, FULL),
         ["compare", coredns, unbound, "--quick"] => compare(coredns, unbound, QUICK),
         _ => Err("started by integration/bench: see integration/bench --help".into()),

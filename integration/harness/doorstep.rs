@@ -34,8 +34,18 @@ impl Doorstep {
 
     /// The same, on this port.
     pub(crate) fn on(dns: u16, flags: &[&str]) -> Self {
+        Self::start(Command::new(env!("CARGO_BIN_EXE_doorstep")), dns, flags)
+    }
+
+    /// With no more than so many file descriptors to be had.
+    pub(crate) fn short_of_descriptors(most: u32, flags: &[&str]) -> Self {
+        let mut command = Command::new("prlimit");
+        command.args([&format!("--nofile={most}:{most}"), env!("CARGO_BIN_EXE_doorstep")]);
+        Self::start(command, free_port(), flags)
+    }
+
+    fn start(mut command: Command, dns: u16, flags: &[&str]) -> Self {
         let admin = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doorstep"));
         command.args(["--listen", &format!("127.0.0.1:{dns}"), "--listen", &format!("[::1]:{dns}")]);
         command.args(["--admin", &format!("127.0.0.1:{admin}")]).args(flags);
         if !flags.contains(&"--drain") {

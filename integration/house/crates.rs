@@ -3,7 +3,7 @@
 use super::{Source, all_sources, expect_none};
 
 /// Crates that are named in these places of `src/` alone.
-const AT_HOME: [(&str, &[&str]); 14] = [
+const AT_HOME: [(&str, &[&str]); 15] = [
     ("kube", &["k8s/"]),
     ("k8s_openapi", &["k8s/"]),
     ("libc", &["listen/batch.rs", "listen/kernel_form.rs", "upstream/failure.rs"]),
@@ -13,6 +13,7 @@ const AT_HOME: [(&str, &[&str]); 14] = [
     ("clap", &["config/"]),
     ("quinn", &["upstream/"]),
     ("ring", &["upstream/"]),
+    ("rustix", &["app/descriptors.rs"]),
     ("rustls", &["upstream/"]),
     ("tokio_rustls", &["upstream/"]),
     ("webpki_roots", &["upstream/"]),
@@ -21,7 +22,7 @@ const AT_HOME: [(&str, &[&str]); 14] = [
 ];
 
 /// Pure code: bytes and `now` in, a decision out.
-const PURE: [&str; 5] = ["wire/", "rules/", "cache/", "redirect/", "upstream/select.rs"];
+const PURE: [&str; 6] = ["wire/", "rules/", "cache/", "redirect/", "upstream/select.rs", "listen/rates.rs"];
 /// What pure code does not name: the runtime, sockets, clocks.
 const IMPURE: [&str; 9] =
     ["tokio", "async", "await", "UdpSocket", "TcpStream", "TcpListener", "Instant::now", "SystemTime", "thread::sleep"];

@@ -129,6 +129,7 @@ fn pods_run_where_they_should_and_find_what_they_need() {
             ("POD_NAME", "metadata.name"),
             ("POD_NAMESPACE", "metadata.namespace"),
             ("POD_IPS", "status.podIPs"),
+            ("HOST_IPS", "status.hostIPs"),
             ("POD_TEMPLATE_GENERATION", "metadata.labels['pod-template-generation']"),
         ] {
             let expected = json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });

@@ -1,6 +1,8 @@
 //! What a query costs in instructions, parse to reply, without sockets: one case a run, counted by callgrind. `integration/count`
 //! starts it.
 
+mod query;
+
 use std::hint::black_box;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,6 +14,7 @@ use doorstep::coalesce::Limits;
 use doorstep::resolve::{Client, Identity, Resolver, Snapshot, Walk};
 use doorstep::rules::{Config, Ruleset};
 use doorstep::wire::{Answer, Name, Query, SentOpt, encode_upstream_query};
+use query::query;
 
 /// Queries of one run; `integration/count` divides by it.
 const QUERIES: usize = 10_000;
@@ -40,19 +43,6 @@ fn known(number: usize) -> String {
 
 fn missing(number: usize) -> String {
     format!("www{number}.example.shop.svc.cluster.local")
-}
-
-fn query(name: &str, qtype: u8, dnssec_ok: Option<u8>) -> Vec<u8> {
-    let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(dnssec_ok.is_some())];
-    for label in name.split('.') {
-        query.push(label.len() as u8);
-        query.extend(label.as_bytes());
-    }
-    query.extend([0, 0, qtype, 0, 1]);
-    if let Some(flag) = dnssec_ok {
-        query.extend([0, 0, 41, 4, 208, 0, 0, flag, 0, 0, 0]);
-    }
-    query
 }
 
 /// What is known: both addresses of each name, with and without DO, and that others do not exist.

@@ -1,10 +1,12 @@
 //! Clients that take more than their share cost the others nothing.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{CoreDns, Doorstep, Rcode, Reply, Stage, Tcp, Udp, a, eventually, seconds};
+use crate::harness::{CoreDns, Doorstep, Rcode, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
 
 const WEB: &str = "web.shop.svc.cluster.local.";
 const HOT: usize = 500;
@@ -115,4 +117,94 @@ fn with_as_many_waiting_as_may_more_are_refused_and_what_is_known_is_answered() 
         assert_eq!(reply.rcode(), Rcode::NoError);
     }
     assert_eq!(doorstep.ask(&a("again.slow.test.")).addresses().len(), 1, "there is room again");
+}
+
+#[test]
+fn out_of_descriptors_hits_go_on_and_connections_are_taken_again_once_there_are_some() {
+    let stage = Stage::beside_others();
+    let coredns = CoreDns::start(&stage);
+    let mut doorstep = Doorstep::short_of_descriptors(64, &["--upstream", &coredns.tcp()]).ready();
+    doorstep.says("too few file descriptors");
+    assert_eq!(doorstep.status()["file_descriptors"]["limit"], 64);
+    doorstep.ask(&a(WEB));
+    let crowd: Vec<TcpStream> = (0..200).map(|number| connect_from([127, 0, 1, number], doorstep.address())).collect();
+    for _ in 0..200 {
+        assert_eq!(doorstep.ask(&a(WEB)).addresses().len(), 1);
+    }
+    drop(crowd);
+    eventually("TCP is served again", seconds(10), || doorstep.tcp().try_ask(&a(WEB)).is_some());
+    assert!(doorstep.metric("doorstep_tcp_turned_away_total{how=\"error\"") > 0.0);
+    assert!(doorstep.process.runs());
+}
+
+/// An address of this machine that is not the loopback's. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:53").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+/// Sends so many at once from one socket; how many came back with each rcode.
+fn flood(client: &UdpSocket, server: SocketAddr, count: usize) -> (usize, usize) {
+    (0..count).for_each(|_| drop(client.send_to(&a(WEB).encode(), server)));
+    client.set_read_timeout(Some(seconds(1))).unwrap();
+    let mut octets = [0; 512];
+    let rcodes: Vec<u8> = std::iter::from_fn(|| client.recv(&mut octets).ok().map(|_| octets[3] & 0x0F)).collect();
+    let count = |rcode| rcodes.iter().filter(|other| **other == rcode).count();
+    (count(0), count(5))
+}
+
+#[test]
+#[expect(clippy::disallowed_macros, reason = "who runs the tests is to know what was not")]
+fn a_client_that_floods_is_held_to_its_rate_and_named_while_others_are_served() {
+    let stage = Stage::beside_others();
+    let Some(own) = own_address() else {
+        return println!("NOT PLAYED: this machine has no address but the loopback's, which has no limit");
+    };
+    let coredns = CoreDns::start(&stage);
+    let file = stage.file("doorstep.yaml", "limits: { queries_per_second_per_client: 20 }\n");
+    let port = free_port();
+    let listen = SocketAddr::new(own, port).to_string();
+    let flags = ["--listen", &listen, "--upstream", &coredns.tcp(), "--config", file.to_str().unwrap()];
+    let doorstep = Doorstep::on(port, &flags).ready();
+    doorstep.ask(&a(WEB));
+    let greedy = UdpSocket::bind((own, 0)).unwrap();
+    let begun = Instant::now();
+    let (answered, refused) = flood(&greedy, SocketAddr::new(own, port), 2_000);
+    let most = 20 + 20 * (begun.elapsed().as_secs() as usize + 1);
+    assert!(
+        (20..=most).contains(&answered) && (20..=most).contains(&refused),
+        "{answered} answered, {refused} refused, of each {most} at most"
+    );
+    assert_eq!(ask_all(&doorstep.udp(), (0..500).map(|_| WEB.to_owned())), 500, "the machine itself has no limit");
+    let limited = doorstep.metric("doorstep_rate_limited_total");
+    assert!(limited >= (2_000 - most) as f64, "{limited}");
+    assert_eq!(doorstep.metric("doorstep_rate_limited_total{answer=\"REFUSED\""), refused as f64);
+    assert_eq!(doorstep.process.count(&format!("client={own}")), 1, "once a minute");
+}
+
+#[test]
+fn misses_are_answered_while_the_only_worker_is_flooded_with_hits() {
+    let stage = Stage::alone();
+    let coredns = CoreDns::start_other(&stage, "198.51.100.7");
+    let doorstep = Doorstep::with(&["--workers", "1", "--upstream", &coredns.udp()]).ready();
+    doorstep.ask(&a("hot0.example."));
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let client = doorstep.udp();
+            while !ended.load(Relaxed) {
+                ask_all(&client, (0..BURST).map(|_| "hot0.example.".to_owned()));
+            }
+        });
+        let longest = (0..500).map(|number| {
+            let begun = Instant::now();
+            assert_eq!(doorstep.ask(&a(&format!("cold{number}.example."))).addresses().len(), 1);
+            begun.elapsed()
+        });
+        let longest = longest.max().unwrap();
+        ended.store(true, Relaxed);
+        assert!(longest < seconds(2), "a miss took {longest:?}");
+    });
+    assert!(doorstep.metric("coredns_cache_hits_total") > 500.0);
 }

@@ -2,17 +2,24 @@
 //! process of its own.
 
 use std::env::{current_exe, var};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use doorstep::app::watch;
+use doorstep::cache::{Cache, Config as CacheConfig};
+use doorstep::coalesce::Limits;
 use doorstep::lifecycle::{Readiness, Supervisor};
 use doorstep::listen::{self, Client, Respond, Verdict};
+use doorstep::resolve::{Identity, Outcome, Resolver, Snapshot};
+use doorstep::rules::{Config, Ruleset};
+use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
+use doorstep::wire::Name;
 
-use crate::harness::{Process, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
+use crate::harness::{CoreDns, Process, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
 
 /// Tells the child which port to serve.
 const PORT: &str = "DOORSTEP_TEST_PORT";
@@ -33,6 +40,10 @@ impl Respond for Fragile {
         out[..message.len()].copy_from_slice(message);
         out[2] |= 0x80;
         Verdict::Reply(message.len())
+    }
+
+    fn refuse(&self, _message: &[u8], _client: Client, _out: &mut [u8]) -> Option<usize> {
+        None
     }
 
     async fn answer_later(&self, _worker: usize, _pending: ()) -> Option<Vec<u8>> {
@@ -68,6 +79,7 @@ fn serve(port: u16) -> ! {
         tcp_connections: 8,
         tcp_connections_per_client: 8,
         tcp_idle: seconds(10),
+        rate: None,
     };
     let _listeners = listen::bind(&config).unwrap().serve(Fragile, &supervisor).unwrap();
     loop {
@@ -96,6 +108,49 @@ fn a_loop_that_dies_is_started_again_on_its_socket() {
     }
     assert!(child.runs());
     assert_eq!(child.count("as it was asked to"), 2);
+}
+
+#[test]
+fn a_runtime_that_dies_leaves_memory_as_it_is_and_no_question_stuck() {
+    let stage = Stage::beside_others();
+    let coredns = CoreDns::start(&stage);
+    let (resolver, supervisor) = (resolver(coredns.udp().trim_start_matches("udp://").parse().unwrap()), Supervisor::default());
+    let config = listen::Config {
+        addresses: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+        workers: 1,
+        tcp_connections: 8,
+        tcp_connections_per_client: 8,
+        // No clock goes so far: whoever connects makes the acceptor panic, and with it the runtime.
+        tcp_idle: Duration::MAX,
+        rate: None,
+    };
+    let sockets = listen::bind(&config).unwrap();
+    let address = sockets.addresses()[0];
+    let _listeners = sockets.serve(resolver.clone(), &supervisor).unwrap();
+    let (client, known, slow) = (Udp::to(address), a("web.shop.svc.cluster.local."), a("stuck.slow.test."));
+    assert_eq!(client.ask(&known).addresses().len(), 1);
+    client.send(&slow.encode());
+    eventually("it waits", seconds(2), || resolver.waiting() == (1, 1));
+    let _victim = TcpStream::connect(address).unwrap();
+    eventually("the death is reported", seconds(5), || supervisor.deaths() == 1);
+    eventually("nobody waits any more", seconds(1), || resolver.waiting() == (0, 0));
+    assert_eq!(client.ask(&known).addresses().len(), 1);
+    assert_eq!(resolver.counters().total(&[Outcome::HitPositive]), 1, "from memory");
+    assert_eq!(client.ask(&slow).addresses().len(), 1, "asked anew");
+}
+
+fn resolver(upstream: SocketAddr) -> Resolver {
+    let config = GroupConfig {
+        name: "default".to_owned(),
+        servers: vec![Server::Udp(upstream)],
+        trust: Trust::default(),
+        timing: Timing::default(),
+    };
+    let group = Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()));
+    let config = Config { zones: Vec::new(), rules: Vec::new(), cluster_domain: Name::parse("cluster.local").unwrap() };
+    let snapshot = Snapshot { rules: Ruleset::new(&config, &["default"], &[], None), groups: vec![group] };
+    let cache = Cache::new(CacheConfig::default().capacity, Instant::now());
+    Resolver::new(snapshot, cache, Limits::default(), Identity::new("pod-1", "1.2.3"), 1)
 }
 
 #[test]

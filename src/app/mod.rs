@@ -2,6 +2,7 @@
 //! order of shutdown.
 
 mod control;
+mod descriptors;
 mod groups;
 mod metrics;
 mod probe;

@@ -73,6 +73,7 @@ fn act(look: Look, groups: &Groups, resolver: &Resolver, reloads: &Reloads) {
         Look::Changed(config, restart) => {
             let snapshot = groups.snapshot(&config.queries, Some(&resolver.snapshot().rules));
             resolver.replace(snapshot);
+            resolver.rotate(config.queries.rotate);
             tracing::info!(hash = config.hash, "configuration reloaded");
             if !restart.is_empty() {
                 tracing::warn!(keys = restart.join(", "), "these keys changed too and need a restart");

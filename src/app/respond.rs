@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use crate::listen::{Client, Respond, Transport, Verdict};
-use crate::resolve::{self, Pending, Resolver, Walk};
+use crate::resolve::{self, Pending, Resolver, UDP_CAP, Walk};
+use crate::wire::reply::{self, Form};
+use crate::wire::{Ede, Query, Rcode};
 
 impl Respond for Resolver {
     type Pending = Pending;
@@ -17,6 +19,14 @@ impl Respond for Resolver {
             Walk::Silence => Verdict::Silence,
             Walk::LookUp(pending) => Verdict::Later(pending),
         }
+    }
+
+    /// What is malformed, or answered with an error anyway, gets nothing here.
+    fn refuse(&self, message: &[u8], client: Client, out: &mut [u8]) -> Option<usize> {
+        let echo = Query::parse(message).ok()?.echo;
+        let limit = if client.transport == Transport::Tcp { out.len() } else { reply::udp_limit(&echo, UDP_CAP) };
+        let form = Form { limit, nsid: b"", ede: Some(Ede::Prohibited), rotation: 0, keepalive: None };
+        Some(reply::write_error(out, &echo, Rcode::REFUSED, &form))
     }
 
     async fn answer_later(&self, worker: usize, pending: Pending) -> Option<Vec<u8>> {

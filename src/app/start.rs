@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::control::{Control, Signals};
+use super::descriptors::Descriptors;
 use super::groups::Groups;
 use super::readiness::Gate;
 use super::redirect::Redirect;
@@ -48,18 +49,13 @@ pub enum StartError {
 /// # Errors
 /// An address that cannot be had, or an operating system without threads.
 pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> {
+    let descriptors = Descriptors::raise(&config);
     let sockets = listen::bind(&config.listen)?;
     let addresses = sockets.addresses().to_vec();
     let (admin, admin_address) = bind_admin(config.admin).map_err(|error| StartError::Admin(config.admin, error))?;
     let groups = Groups::new(Bounds::new(config.limits.upstream_connections, Bounds::UDP_IN_FLIGHT));
     let started = now();
-    let resolver = Resolver::new(
-        groups.snapshot(&config.queries, None),
-        Cache::new(config.cache.capacity, started),
-        config.limits.waiting,
-        Identity::new(&config.identity, concat!("doorstep ", env!("CARGO_PKG_VERSION"))),
-        config.listen.workers,
-    );
+    let resolver = resolver(&config, &groups, started);
     let (readiness, supervisor) = (Readiness::default(), Supervisor::default());
     let gate = Gate::new(&readiness);
     watchdog::watch(&supervisor, readiness.latch("workers", "no sign of life yet"))?;
@@ -69,6 +65,7 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     let listeners = sockets.serve(resolver.clone(), &supervisor)?;
     let reloads = Reloads::new(config.source.as_ref().map(|file| file.display().to_string()), config.hash);
     let status = Status {
+        descriptors,
         identity: config.identity,
         domain: config.cluster_domain.to_string(),
         addresses: addresses.clone(),
@@ -98,6 +95,18 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     };
     announce(&addresses, admin_address);
     Ok(App { addresses, admin: admin_address, control: spawn(control)? })
+}
+
+fn resolver(config: &Config, groups: &Groups, now: Instant) -> Resolver {
+    let resolver = Resolver::new(
+        groups.snapshot(&config.queries, None),
+        Cache::new(config.cache.capacity, now),
+        config.limits.waiting,
+        Identity::new(&config.identity, concat!("doorstep ", env!("CARGO_PKG_VERSION"))),
+        config.listen.workers,
+    );
+    resolver.rotate(config.queries.rotate);
+    resolver
 }
 
 impl App {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::descriptors::Descriptors;
 use super::redirect::Pages;
 use super::reload::Reloads;
 use crate::lifecycle::{Readiness, Supervisor};
@@ -24,6 +25,7 @@ pub(super) struct Status {
     pub(super) resolver: Resolver,
     pub(super) reloads: Reloads,
     pub(super) redirect: Pages,
+    pub(super) descriptors: Descriptors,
 }
 
 impl Status {
@@ -41,6 +43,7 @@ impl Status {
             "pending": self.readiness.pending(),
             "listen": self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "workers": self.workers,
+            "file_descriptors": self.descriptors.page(),
             "worker_deaths": self.supervisor.deaths(),
             "config": self.reloads.page(),
             "redirect": self.redirect.status(now),

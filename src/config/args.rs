@@ -1,7 +1,7 @@
 //! argv and the environment: the only place where either is read.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
@@ -216,6 +216,10 @@ pub struct Environment {
     pub namespace: Option<String>,
     /// `POD_IPS`, as the downward API has them: with commas.
     pub pod_ips: Option<String>,
+    /// `HOST_IPS`: the node's, likewise.
+    pub host_ips: Option<String>,
+    /// Gateways of the pod's default routes; empty where no pod is known.
+    pub gateways: Vec<IpAddr>,
     /// `POD_TEMPLATE_GENERATION`, as the DaemonSet's controller labels its pods.
     pub template_generation: Option<String>,
     /// Whether a service account is mounted.
@@ -239,6 +243,8 @@ impl Environment {
             pod_name: variable("POD_NAME"),
             namespace: variable("POD_NAMESPACE").or_else(|| first_line(&format!("{SERVICE_ACCOUNT}/namespace"))),
             pod_ips: variable("POD_IPS"),
+            host_ips: variable("HOST_IPS"),
+            gateways: variable("POD_IPS").map_or_else(Vec::new, |_| super::node::gateways()),
             template_generation: variable("POD_TEMPLATE_GENERATION"),
             service_account: std::path::Path::new(SERVICE_ACCOUNT).join("token").exists(),
             host_name: first_line("/proc/sys/kernel/hostname").filter(|name| !name.is_empty()),

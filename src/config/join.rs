@@ -11,6 +11,7 @@ use super::file::{ADMIN, DEFAULT_GROUP, File, MOST_OCTETS};
 use super::{Config, Limits, Queries, value};
 use crate::k8s::{CiliumConfig, Families};
 use crate::lifecycle::Drain;
+use crate::listen::{Network, RateLimit};
 use crate::telemetry::LogConfig;
 use crate::upstream::{GroupConfig, Server, Timing, Trust};
 use crate::{k8s, listen, rules, upstream};
@@ -19,6 +20,8 @@ use crate::{k8s, listen, rules, upstream};
 const DNS_PORT: u16 = 53;
 /// Data workers by default: DNS needs no more of a node.
 const MOST_DEFAULT_WORKERS: usize = 2;
+/// This machine, to itself.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1"];
 /// RFC 7766 §6.2.3: some seconds; what [`crate::resolve::KEEPALIVE`] promises.
 const TCP_IDLE: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
             tcp_connections: file.limits.tcp_connections,
             tcp_connections_per_client: file.limits.tcp_connections_per_client,
             tcp_idle: TCP_IDLE,
+            rate: file.limits.rate.map(|limit| exempt_own(limit, environment)),
         },
         admin: args.admin.or(file.admin).unwrap_or(ADMIN),
         cache: file.cache.unwrap_or_default(),
@@ -84,6 +88,7 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
             groups,
             upstream_service,
             rules: rules::Config { zones: file.zones, rules: file.rules, cluster_domain: cluster_domain.clone() },
+            rotate: file.rotate.unwrap_or(true),
         },
         log: log(args, file.log_format, file.log_level),
         drain: args.drain.map_or_else(Drain::default, Drain::at_least),
@@ -167,8 +172,21 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], c
 /// Addresses of the pod that are none are left to the API server to be right about.
 fn families(environment: &Environment, listen: &[SocketAddr]) -> Families {
     let listen: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).collect();
-    let pod = environment.pod_ips.as_ref().map(|ips| ips.split(',').filter_map(|ip| ip.trim().parse().ok()).collect::<Vec<IpAddr>>());
+    let pod = environment.pod_ips.as_deref().map(addresses);
     Families::answered(&listen, pod.as_deref())
+}
+
+/// As the downward API has them: with commas.
+fn addresses(text: &str) -> Vec<IpAddr> {
+    text.split(',').filter_map(|ip| ip.trim().parse().ok()).collect()
+}
+
+/// No limit for the machine itself: neither the pod's own questions nor those of its node, which stands for all its host-network pods.
+fn exempt_own(mut limit: RateLimit, environment: &Environment) -> RateLimit {
+    let given = [&environment.pod_ips, &environment.host_ips].into_iter().flatten().flat_map(|text| addresses(text));
+    limit.exempt.extend(LOOPBACK.iter().filter_map(|network| Network::parse(network)));
+    limit.exempt.extend(given.chain(environment.gateways.iter().copied()).map(Network::from));
+    limit
 }
 
 fn access(args: &ServeArgs) -> Option<k8s::Access> {

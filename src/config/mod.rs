@@ -1,12 +1,14 @@
 //! argv, environment and the file, joined into the rooms' own configurations.
 //!
 //! [`args`] reads argv and the environment, `tree` reads YAML into values that know their place, `file` makes sense of them and collects
-//! every mistake, `join` lays the flags over the file, [`Reload`] looks whether the file says something new.
+//! every mistake, `join` lays the flags over the file, `node` knows the node's own addresses, [`Reload`] looks whether the file says
+//! something new.
 
 pub mod args;
 mod error;
 mod file;
 mod join;
+mod node;
 pub mod operator;
 mod read;
 mod reload;
@@ -75,4 +77,6 @@ pub struct Queries {
     pub upstream_service: bool,
     /// Zones and suffix rules.
     pub rules: rules::Config,
+    /// Whether the addresses of a name take turns.
+    pub rotate: bool,
 }

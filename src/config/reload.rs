@@ -82,14 +82,17 @@ impl Reload {
 
 /// Top keys that say something else than what runs, and are read at the start alone.
 fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
-    let tcp = |config: &Config| (config.listen.tcp_connections, config.listen.tcp_connections_per_client);
+    let clients = |config: &Config| {
+        let listen = &config.listen;
+        (listen.tcp_connections, listen.tcp_connections_per_client, listen.rate.clone())
+    };
     let listen = |config: &Config| (config.listen.addresses.clone(), config.listen.workers);
     let cilium = |config: &Config| config.kubernetes.as_ref().map(|kubernetes| kubernetes.cilium.clone());
     let keys = [
         ("listen", listen(started) != listen(now)),
         ("admin", started.admin != now.admin),
         ("cache", started.cache != now.cache),
-        ("limits", started.limits != now.limits || tcp(started) != tcp(now)),
+        ("limits", started.limits != now.limits || clients(started) != clients(now)),
         ("redirect", cilium(started) != cilium(now)),
         ("log", started.log != now.log),
     ];

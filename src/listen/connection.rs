@@ -141,7 +141,7 @@ impl<R: Respond> Connection<R> {
                 break;
             }
             let mut scratch = self.shared.scratch.lock();
-            match self.shared.respond.answer_now(self.shared.worker, message, self.client, now.into_std(), &mut scratch) {
+            match self.shared.answer_now(message, self.client, now.into_std(), &mut scratch) {
                 Verdict::Reply(length) => sent += self.outgoing.push(&scratch[..length]),
                 Verdict::ReplyThenLater(length, pending) => {
                     sent += self.outgoing.push(&scratch[..length]);

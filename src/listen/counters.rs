@@ -24,6 +24,8 @@ pub(super) struct Worker {
     pub(super) yielded: Count,
     pub(super) refused: Count,
     pub(super) accept_errors: Count,
+    pub(super) rate_refused: Count,
+    pub(super) rate_ignored: Count,
 }
 
 /// One count, up only.
@@ -72,6 +74,10 @@ pub struct Snapshot {
     pub tcp_refused: u64,
     /// Failed attempts to accept a TCP connection.
     pub accept_errors: u64,
+    /// Queries of clients over their rate that were refused.
+    pub rate_refused: u64,
+    /// Queries of clients far over their rate that were not answered.
+    pub rate_ignored: u64,
 }
 
 impl Counters {
@@ -109,6 +115,8 @@ impl Counters {
                 (&mut sum.tcp_yielded, &worker.yielded),
                 (&mut sum.tcp_refused, &worker.refused),
                 (&mut sum.accept_errors, &worker.accept_errors),
+                (&mut sum.rate_refused, &worker.rate_refused),
+                (&mut sum.rate_ignored, &worker.rate_ignored),
             ] {
                 total.add_assign(count.value());
             }

@@ -9,7 +9,9 @@ mod bind;
 mod connection;
 mod counters;
 mod kernel_form;
+mod network;
 mod outgoing;
+mod rates;
 mod respond;
 mod seats;
 mod serve;
@@ -25,6 +27,8 @@ use std::time::Duration;
 
 pub use bind::{BindError, Sockets, bind};
 pub use counters::{Counters, Snapshot};
+pub use network::Network;
+pub use rates::RateLimit;
 pub use respond::{Client, Respond, Transport, Verdict};
 pub use serve::Listeners;
 
@@ -41,4 +45,6 @@ pub struct Config {
     pub tcp_connections_per_client: usize,
     /// A TCP connection with nothing to do is closed after this long (RFC 7766 §6.2.3).
     pub tcp_idle: Duration,
+    /// How much one client may ask; `None`: as much as it likes.
+    pub rate: Option<RateLimit>,
 }

@@ -43,6 +43,10 @@ pub trait Respond: Send + Sync + 'static {
     /// at least 1,232 for UDP.
     fn answer_now(&self, worker: usize, message: &[u8], client: Client, now: Instant, out: &mut [u8]) -> Verdict<Self::Pending>;
 
+    /// Refuses a query of a client that asks too much; the length of the reply in `out`, which is as above. `None`: what is no query gets
+    /// none.
+    fn refuse(&self, message: &[u8], client: Client, out: &mut [u8]) -> Option<usize>;
+
     /// Answers after asking upstream; `None`: no reply. The reply fits the client's transport.
     fn answer_later(&self, worker: usize, pending: Self::Pending) -> impl Future<Output = Option<Vec<u8>>> + Send;
 }

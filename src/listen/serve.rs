@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::bind::{Pair, Sockets};
 use super::counters::Counters;
+use super::rates::Rates;
 use super::seats::Seats;
 use super::supervised::Watched;
 use super::tcp::{House, Shared};
@@ -51,8 +52,13 @@ impl Sockets {
 }
 
 fn house(config: &Config) -> House {
-    let seats = Seats::new(config.tcp_connections, config.tcp_connections_per_client, Instant::now().into_std());
-    House { seats: Arc::new(seats), lingering: Arc::new(Semaphore::new(config.tcp_connections)), idle: config.tcp_idle }
+    let now = Instant::now().into_std();
+    House {
+        seats: Arc::new(Seats::new(config.tcp_connections, config.tcp_connections_per_client, now)),
+        lingering: Arc::new(Semaphore::new(config.tcp_connections)),
+        idle: config.tcp_idle,
+        rates: config.rate.as_ref().map(|limit| Arc::new(Rates::new(limit, now))),
+    }
 }
 
 impl Listeners {
@@ -63,15 +69,8 @@ impl Listeners {
         for Pair { udp, tcp } in pairs {
             udp::prepare(&udp)?;
             let watched = Watched::new(supervisor, format!("udp {} of worker {worker}", udp.local_addr()?));
-            let udp_loop = UdpLoop {
-                worker,
-                socket: Arc::new(udp),
-                respond: shared.respond.clone(),
-                counters: shared.counters.clone(),
-                handover: handover.clone(),
-                places: shared.places.clone(),
-                serving: self.datagrams.subscribe(),
-            };
+            let udp_loop =
+                UdpLoop { shared: shared.clone(), socket: Arc::new(udp), handover: handover.clone(), serving: self.datagrams.subscribe() };
             self.udp_loops.push(Builder::new().name(format!("udp-{worker}")).spawn(move || udp_loop.run(&watched))?);
             listeners.push(tcp);
         }

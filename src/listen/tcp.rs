@@ -11,11 +11,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Respond;
 use super::connection::Connection;
 use super::counters::{Counters, Worker};
+use super::rates::{Grant, Rates};
 use super::seats::Seats;
 use super::supervised::Watched;
+use super::{Client, Respond, Transport, Verdict};
 use crate::lifecycle::Next;
 
 /// The longest message that two octets of length can announce.
@@ -40,6 +41,8 @@ pub(super) struct Shared<R> {
     /// Datagrams that may wait for an answer at a time, and answers to be renewed.
     pub(super) places: Arc<Semaphore>,
     pub(super) idle: Duration,
+    /// Of all workers; `None`: clients may ask as much as they like.
+    pub(super) rates: Option<Arc<Rates>>,
     /// Where a reply is made before it is queued: one a worker, for a connection would need 64 KiB of its own.
     pub(super) scratch: Mutex<Box<[u8]>>,
 }
@@ -49,6 +52,7 @@ pub(super) struct House {
     pub(super) seats: Arc<Seats>,
     pub(super) lingering: Arc<Semaphore>,
     pub(super) idle: Duration,
+    pub(super) rates: Option<Arc<Rates>>,
 }
 
 impl<R> Shared<R> {
@@ -61,6 +65,7 @@ impl<R> Shared<R> {
             lingering: house.lingering.clone(),
             places: Arc::new(Semaphore::new(PLACES)),
             idle: house.idle,
+            rates: house.rates.clone(),
             scratch: Mutex::new(vec![0; LONGEST_MESSAGE].into()),
         }
     }
@@ -72,6 +77,31 @@ impl<R> Shared<R> {
 
     pub(super) fn counters(&self) -> &Worker {
         self.counters.of(self.worker)
+    }
+}
+
+impl<R: Respond> Shared<R> {
+    /// Answers from memory, unless the client asks too much.
+    #[inline]
+    pub(super) fn answer_now(&self, message: &[u8], client: Client, now: std::time::Instant, out: &mut [u8]) -> Verdict<R::Pending> {
+        match self.rates.as_ref().map(|rates| rates.grant(client.address.ip(), now)) {
+            None | Some(Grant::Answer) => self.respond.answer_now(self.worker, message, client, now, out),
+            Some(Grant::Refusal) => self.refuse(message, client, out),
+            Some(Grant::Silence) => match client.transport {
+                Transport::Udp => {
+                    self.counters().rate_ignored.add(1);
+                    Verdict::Silence
+                }
+                // On a stream a gap would stall the client's other queries, and it cannot send faster than it reads.
+                Transport::Tcp => self.refuse(message, client, out),
+            },
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, message: &[u8], client: Client, out: &mut [u8]) -> Verdict<R::Pending> {
+        self.counters().rate_refused.add(1);
+        self.respond.refuse(message, client, out).map_or(Verdict::Silence, Verdict::Reply)
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::batch::{Inbox, Outbox, kernel_drops};
-use super::counters::{Counters, Worker};
+use super::counters::Worker;
 use super::supervised::{self, Watched};
+use super::tcp::Shared;
 use super::{Client, Respond, Transport, Verdict};
 
 /// Datagrams taken by one call: more do not make a query cheaper, fewer do not make the first reply sooner.
@@ -44,12 +45,9 @@ pub(super) struct ReplyTo {
 
 /// The loop and all it needs; a panic within leaves it fit to go on.
 pub(super) struct UdpLoop<R: Respond> {
-    pub(super) worker: usize,
+    pub(super) shared: Arc<Shared<R>>,
     pub(super) socket: Arc<UdpSocket>,
-    pub(super) respond: R,
-    pub(super) counters: Arc<Counters>,
     pub(super) handover: mpsc::UnboundedSender<Handover<R::Pending>>,
-    pub(super) places: Arc<Semaphore>,
     /// Closed when the loop must end.
     pub(super) serving: watch::Receiver<()>,
 }
@@ -78,7 +76,7 @@ impl<R: Respond> UdpLoop<R> {
     }
 
     fn serve(&self, batch: &mut Batch, watched: &Watched) {
-        let counters = self.counters.of(self.worker);
+        let counters = self.shared.counters();
         // What a panic left unanswered.
         self.answer(batch, now());
         // Fails once nobody holds the other end.
@@ -109,14 +107,14 @@ impl<R: Respond> UdpLoop<R> {
             batch.at += 1;
             // No reply can be sent to port 0: it is nobody's.
             if datagram.peer.port() == 0 {
-                self.counters.of(self.worker).discarded.add(1);
+                self.shared.counters().discarded.add(1);
                 continue;
             }
             // There is room: the outbox is as large as the inbox, and a query has one reply.
             let Some(out) = batch.outbox.buffer() else { break };
             let client = Client { address: datagram.peer, transport: Transport::Udp };
             let (peer, local) = (datagram.peer, datagram.local);
-            match self.respond.answer_now(self.worker, datagram.octets, client, now, out) {
+            match self.shared.answer_now(datagram.octets, client, now, out) {
                 Verdict::Reply(length) => batch.outbox.push(length, Some(peer), local),
                 Verdict::ReplyThenLater(length, pending) => {
                     batch.outbox.push(length, Some(peer), local);
@@ -127,19 +125,19 @@ impl<R: Respond> UdpLoop<R> {
             }
         }
         let (sent, failed) = batch.outbox.send(&self.socket);
-        let counters = self.counters.of(self.worker);
+        let counters = self.shared.counters();
         counters.sent_udp.add(sent);
         counters.send_failures.add(failed);
     }
 
     /// A query with no place is dropped: its sender asks again.
     fn hand_over(&self, pending: R::Pending, reply_to: Option<ReplyTo>) {
-        let handed = self.places.clone().try_acquire_owned().ok().is_some_and(|permit| {
+        let handed = self.shared.places.clone().try_acquire_owned().ok().is_some_and(|permit| {
             // The receiver is gone only when the process ends.
             self.handover.send(Handover { pending, reply_to, permit }).is_ok()
         });
         if !handed {
-            self.counters.of(self.worker).discarded.add(1);
+            self.shared.counters().discarded.add(1);
         }
     }
 }

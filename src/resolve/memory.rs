@@ -1,5 +1,6 @@
 //! The first half of the walk: parse, rules, cache, reply. No await, no spawn, no allocation on a hit.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::{Client, KEEPALIVE, Outcome, Pending, Resolver, STALE_TTL, Snapshot, UDP_CAP};
@@ -101,7 +102,7 @@ impl Resolver {
             nsid: self.0.identity.nsid(),
             ede: None,
             // The client's own random number spreads clients over the addresses of a name at no cost.
-            rotation: usize::from(echo.id),
+            rotation: if self.0.rotates.load(Relaxed) { usize::from(echo.id) } else { 0 },
             keepalive: client.tcp.then_some(KEEPALIVE),
         }
     }

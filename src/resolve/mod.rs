@@ -11,6 +11,7 @@ mod memory;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -78,6 +79,7 @@ struct Core {
     identity: Identity,
     loop_guard: LoopGuard,
     counters: Counters,
+    rotates: AtomicBool,
 }
 
 impl Resolver {
@@ -90,12 +92,18 @@ impl Resolver {
             identity,
             loop_guard: LoopGuard::default(),
             counters: Counters::new(workers),
+            rotates: AtomicBool::new(true),
         }))
     }
 
     /// Puts a new configuration in force; queries already under way finish with the old one.
     pub fn replace(&self, snapshot: Snapshot) {
         self.0.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Whether the addresses of a name take turns from now on; they do unless told otherwise.
+    pub fn rotate(&self, rotates: bool) {
+        self.0.rotates.store(rotates, Relaxed);
     }
 
     /// The configuration in force.

@@ -42,6 +42,8 @@ pub enum Ede {
     NotReady = 14,
     /// Answered by a rule of the operator.
     Blocked = 15,
+    /// Not for this client.
+    Prohibited = 18,
     /// An expired NXDOMAIN, the upstream failing.
     StaleNxdomain = 19,
     /// This kind of query is not served.

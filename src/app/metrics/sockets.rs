@@ -14,8 +14,10 @@ pub(super) fn of_sockets(snapshot: &Snapshot) -> Vec<Metric> {
         ("waiting", snapshot.discarded),
         ("send", snapshot.send_failures),
     ];
+    let limited = [("REFUSED", snapshot.rate_refused), ("silence", snapshot.rate_ignored)];
     let turned_away = [("yielded", snapshot.tcp_yielded), ("refused", snapshot.tcp_refused), ("error", snapshot.accept_errors)];
     vec![
+        Metric::by("doorstep_rate_limited", "Queries of clients over their rate, by what they got", "answer", rows(&limited)),
         Metric::by("doorstep_datagrams_lost", "Datagrams that were not received, not answered or not sent, by why", "why", rows(&lost)),
         Metric::plain("doorstep_tcp_connections", "TCP connections of clients open now", Value::Gauge(snapshot.tcp_open)),
         Metric::plain("doorstep_tcp_accepted", "TCP connections of clients accepted", Value::Counter(snapshot.tcp_accepted)),

@@ -109,12 +109,14 @@ fn configuration(port: u16, upstream: SocketAddr) -> Config {
             tcp_connections: 64,
             tcp_connections_per_client: 64,
             tcp_idle: Duration::from_secs(10),
+            rate: None,
         },
         admin: (Ipv4Addr::LOCALHOST, 0).into(),
         cache: cache::Config::default(),
         limits: Limits { waiting: coalesce::Limits::default(), upstream_connections: Bounds::CONNECTIONS },
         queries: Queries {
             upstream_service: false,
+            rotate: true,
             groups: vec![GroupConfig {
                 name: "default".to_owned(),
                 servers: vec![Server::Tcp(upstream)],

@@ -1,7 +1,9 @@
 //! What the file says: every key it may have, what each means and within which bounds.
 
+mod limits;
 mod queries;
 
+pub use limits::FileLimits;
 pub(super) use queries::DEFAULT_GROUP;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,7 +17,7 @@ use crate::k8s::{CiliumConfig, CiliumVersion, OnRed};
 use crate::telemetry::Format;
 use crate::upstream::GroupConfig;
 use crate::wire::Name;
-use crate::{cache, coalesce, rules};
+use crate::{cache, rules};
 
 /// Octets a file may have: as many as a ConfigMap.
 pub(super) const MOST_OCTETS: usize = 1 << 20;
@@ -33,9 +35,9 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 const LIMIT: (usize, usize) = (1, 1_000_000);
 
 /// The top keys.
-const KEYS: [&str; 10] = ["listen", "admin", "cache", "cluster_domain", "upstreams", "zones", "rules", "redirect", "limits", "log"];
+const KEYS: [&str; 11] =
+    ["listen", "admin", "cache", "cluster_domain", "answers", "upstreams", "zones", "rules", "redirect", "limits", "log"];
 const REDIRECT: [&str; 5] = ["cilium_namespace", "cilium_version", "accept_cilium", "accept_network_policies", "on_red"];
-const LIMITS: [&str; 5] = ["waiting_per_client", "waiting", "tcp_connections", "tcp_connections_per_client", "upstream_connections"];
 
 /// What a file says; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +52,8 @@ pub struct File {
     pub cache: Option<cache::Config>,
     /// Apex of the cluster's own zone.
     pub cluster_domain: Option<Name>,
+    /// Whether the addresses of a name take turns; they do where nothing is said.
+    pub rotate: Option<bool>,
     /// Upstream groups, in the file's order.
     pub groups: Vec<GroupConfig>,
     /// Zones, in the file's order.
@@ -66,30 +70,6 @@ pub struct File {
     pub log_level: Option<String>,
 }
 
-/// What a file says about bounds by number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileLimits {
-    /// Queries that wait for an upstream.
-    pub waiting: coalesce::Limits,
-    /// TCP connections of all clients.
-    pub tcp_connections: usize,
-    /// TCP connections of one client address.
-    pub tcp_connections_per_client: usize,
-    /// Connections to upstreams in the elastic lane.
-    pub upstream_connections: usize,
-}
-
-impl Default for FileLimits {
-    fn default() -> Self {
-        Self {
-            waiting: coalesce::Limits::default(),
-            tcp_connections: 1024,
-            tcp_connections_per_client: 64,
-            upstream_connections: crate::upstream::Bounds::CONNECTIONS,
-        }
-    }
-}
-
 impl File {
     /// Makes sense of a file's text.
     ///
@@ -102,7 +82,8 @@ impl File {
         let mut file = Self::default();
         file.read_places(&mut reader, &top);
         file.read_listen(&mut reader, &top);
-        file.read_limits(&mut reader, &top);
+        file.limits.read(&mut reader, &top);
+        file.read_answers(&mut reader, &top);
         file.read_log(&mut reader, &top);
         file.read_redirect(&mut reader, &top);
         queries::read(&mut file, &mut reader, &top);
@@ -151,22 +132,10 @@ impl File {
         }
     }
 
-    fn read_limits(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
-        let Some(node) = top.find("limits") else { return };
-        let section = reader.section(node, "limits", &LIMITS);
-        let limits = &mut self.limits;
-        let targets = [
-            &mut limits.waiting.per_client,
-            &mut limits.waiting.total,
-            &mut limits.tcp_connections,
-            &mut limits.tcp_connections_per_client,
-            &mut limits.upstream_connections,
-        ];
-        for (key, target) in LIMITS.into_iter().zip(targets) {
-            if let Some(number) = reader.optional(&section, key, |text| value::number(text, LIMIT.0, LIMIT.1)) {
-                *target = number;
-            }
-        }
+    fn read_answers(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
+        let Some(node) = top.find("answers") else { return };
+        let section = reader.section(node, "answers", &["rotate"]);
+        self.rotate = reader.optional(&section, "rotate", value::truth);
     }
 
     fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {

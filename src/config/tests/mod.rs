@@ -20,6 +20,8 @@ fn environment() -> Environment {
         upstream_host: Some("10.96.0.20".to_owned()),
         upstream_port: Some("53".to_owned()),
         pod_ips: None,
+        host_ips: None,
+        gateways: Vec::new(),
         template_generation: None,
         ipv6: true,
         cores: 8,

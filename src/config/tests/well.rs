@@ -48,7 +48,8 @@ fn the_example_in_readme_means_what_it_says() {
 
 #[test]
 fn the_limits_in_readme_are_the_defaults() {
-    assert_eq!(File::parse(example()).unwrap().limits, FileLimits::default());
+    let limits = File::parse(example()).unwrap().limits;
+    assert_eq!(FileLimits { rate: None, ..limits }, FileLimits::default());
 }
 
 #[test]
@@ -187,4 +188,29 @@ fn what_is_said_of_cilium_reaches_the_side_that_keeps_the_redirect() {
     );
     assert_eq!((said.namespace.as_str(), said.on_red, said.accept_network_policies), ("cilium-system", OnRed::Alarm, true));
     assert_eq!((said.version, said.accept), (CiliumVersion::parse("1.19.5"), CiliumVersion::parse("1.18.4")));
+}
+
+#[test]
+fn a_clients_rate_is_a_second_of_burst_unless_given_and_spares_the_node() {
+    let mut args = args();
+    args.environment.pod_ips = Some("10.244.1.9,2001:db8::9".to_owned());
+    args.environment.host_ips = Some("192.0.2.11".to_owned());
+    args.environment.gateways = vec!["10.244.1.1".parse().unwrap()];
+    let rate = |text: &str| join(&args, &format!("limits: {{ {text} }}")).unwrap().listen.rate;
+    assert_eq!(rate("waiting: 7"), None);
+    let rate_of_50 = rate("queries_per_second_per_client: 50, exempt_clients: [198.51.100.0/24]").unwrap();
+    assert_eq!((rate_of_50.per_second, rate_of_50.burst), (50, 50));
+    let is_exempt = |client: &str| rate_of_50.exempt.iter().any(|network| network.contains(client.parse().unwrap()));
+    for client in ["127.0.0.9", "::1", "10.244.1.9", "2001:db8::9", "192.0.2.11", "10.244.1.1", "198.51.100.7"] {
+        assert!(is_exempt(client), "{client}");
+    }
+    assert!(!is_exempt("10.244.1.10"));
+    assert_eq!(rate("queries_per_second_per_client: 50, burst_per_client: 200").unwrap().burst, 200);
+}
+
+#[test]
+fn addresses_take_turns_unless_they_must_not() {
+    for (text, rotates) in [("", true), ("answers: { rotate: true }", true), ("answers: { rotate: false }", false)] {
+        assert_eq!(join(&args(), text).unwrap().queries.rotate, rotates, "{text}");
+    }
 }

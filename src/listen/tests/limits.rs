@@ -9,7 +9,7 @@ use super::{PATIENCE, ask, config, eventually, is_at_end, serve, tcp_reply};
 use crate::listen::Config;
 
 /// A connection from another address of the loopback.
-fn connect_from(client: [u8; 4], server: SocketAddr) -> TcpStream {
+pub(super) fn connect_from(client: [u8; 4], server: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((client, 0)).into()).unwrap();
     socket.connect(&server.into()).unwrap();

@@ -3,6 +3,7 @@
 mod batch;
 mod binding;
 mod limits;
+mod rates;
 mod stand_in;
 mod supervision;
 mod tcp;
@@ -27,6 +28,7 @@ fn config() -> Config {
         tcp_connections: 100,
         tcp_connections_per_client: 100,
         tcp_idle: PATIENCE,
+        rate: None,
     }
 }
 

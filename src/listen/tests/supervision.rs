@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{ask, config, eventually, is_at_end, query, serve, tcp_reply, udp_reply};
 use crate::lifecycle::Health;
+use crate::listen::Config;
 
 #[test]
 fn a_panic_over_udp_costs_its_own_query_alone_and_the_loop_starts_again_on_the_same_socket() {
@@ -41,6 +42,26 @@ fn a_panic_behind_a_wait_costs_one_reply() {
     }
     assert_eq!((udp_reply(&socket), tcp_reply(&mut stream)), (2, 2));
     assert_eq!(house.supervisor.deaths(), 0);
+}
+
+#[test]
+fn a_runtime_that_panics_starts_again_without_what_it_had_in_flight_and_hits_go_on() {
+    // No clock goes so far: whoever connects makes the acceptor panic, and with it the runtime.
+    let house = serve(&Config { tcp_idle: Duration::MAX, ..config() });
+    let socket = house.udp();
+    socket.send(&query(1, "later")).unwrap();
+    eventually("it waits", || *house.stand_in.begun.lock() == [1]);
+    let _victim = house.tcp();
+    eventually("the death is reported", || house.supervisor.deaths() == 1);
+    socket.send(&query(2, "hit")).unwrap();
+    assert_eq!(udp_reply(&socket), 2);
+    socket.send(&query(3, "later")).unwrap();
+    house.stand_in.leave.add_permits(2);
+    assert_eq!(udp_reply(&socket), 3, "what waited before went with the old runtime");
+    assert_eq!((&*house.stand_in.begun.lock(), &*house.stand_in.done.lock()), (&vec![1, 3], &vec![3]));
+    assert_eq!(house.supervisor.wake(), Health::Well);
+    // Its places were given back: else an end would wait 2 s for one who never comes.
+    house.listeners.close();
 }
 
 #[test]

@@ -106,3 +106,20 @@ fn one_that_still_waits_at_the_end_is_answered() {
     assert_eq!(udp_reply(&socket), 1);
     end.join().unwrap();
 }
+
+#[test]
+fn what_the_kernel_drops_while_a_loop_does_not_read_is_counted() {
+    // More than the largest buffer that is asked for holds.
+    const SENT: u64 = 20_000;
+    let house = serve(&config());
+    let socket = house.udp();
+    let lock = house.stand_in.lock.lock();
+    socket.send(&query(0, "hang")).unwrap();
+    eventually("it hangs", || house.listeners.received() == 1);
+    (1..SENT).for_each(|id| socket.send(&query(id as u16, "silence")).map(drop).unwrap());
+    drop(lock);
+    eventually("received or lost, and known", || {
+        let snapshot = house.listeners.snapshot();
+        snapshot.kernel_drops > 0 && snapshot.received_udp + snapshot.kernel_drops == SENT
+    });
+}
