@@ -45,20 +45,23 @@ impl Shard {
 
     /// The entry for `key`, live or not, and its octets.
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<(&Entry, &[u8])> {
-        self.slot_of(hash, key).map(|slot| self.stored(slot))
-    }
-
-    fn stored(&self, slot: u32) -> (&Entry, &[u8]) {
-        let entry = &self.slab[slot];
-        (entry, self.arena.read(&entry.place))
+        // What the comparison has looked up is not looked up again.
+        let mut found = None;
+        self.index.find(spread(hash), |&slot| {
+            found = self.entry_for(slot, hash, key);
+            found.is_some()
+        });
+        found
     }
 
     fn slot_of(&self, hash: u32, key: &Key) -> Option<u32> {
-        let is_it = |&slot: &u32| {
-            let entry = &self.slab[slot];
-            entry.hash() == hash && entry.is_for(self.arena.read(&entry.place), key)
-        };
-        self.index.find(spread(hash), is_it).copied()
+        self.index.find(spread(hash), |&slot| self.entry_for(slot, hash, key).is_some()).copied()
+    }
+
+    fn entry_for(&self, slot: u32, hash: u32, key: &Key) -> Option<(&Entry, &[u8])> {
+        let entry = &self.slab[slot];
+        let octets = self.arena.read(&entry.place);
+        (entry.hash() == hash && entry.is_for(octets, key)).then_some((entry, octets))
     }
 
     /// Stores an entry in place of the one that `key` has.
@@ -93,7 +96,8 @@ impl Shard {
     pub(super) fn deny(&mut self, key: &Key, denial: Entry, zone: u32, now: Ticks) -> Option<Entry> {
         let hash = denial.hash();
         let is_other = |slot: &u32| {
-            let (entry, octets) = self.stored(*slot);
+            let entry = &self.slab[*slot];
+            let octets = self.arena.read(&entry.place);
             entry.hash() == hash && entry.is_of_name(octets, key) && !entry.is_for(octets, key)
         };
         let others: Vec<u32> = self.index.iter_hash(spread(hash)).copied().filter(is_other).collect();
