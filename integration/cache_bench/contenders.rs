@@ -93,9 +93,11 @@ impl Contender for quick_cache::sync::Cache<Box<[u8]>, Arc<[u8]>, Each> {
     }
 }
 
+type Shard = Mutex<LruCache<Box<[u8]>, Box<[u8]>>>;
+
 /// Of each shard the same number of entries, which all weigh the same.
 struct Lru {
-    shards: Vec<Mutex<LruCache<Box<[u8]>, Box<[u8]>>>>,
+    shards: Vec<Shard>,
     hasher: RandomState,
     most: usize,
 }
@@ -106,7 +108,7 @@ impl Lru {
         Self { shards, hasher: RandomState::new(), most: entries / SHARDS }
     }
 
-    fn shard(&self, named: &Named) -> &Mutex<LruCache<Box<[u8]>, Box<[u8]>>> {
+    fn shard(&self, named: &Named) -> &Shard {
         &self.shards[self.hasher.hash_one(&named.octets) as usize % SHARDS]
     }
 }
