@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use crate::harness::{CoreDns, Doorstep, Rcode, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
 
 const WEB: &str = "web.shop.svc.cluster.local.";
-const HOT: usize = 500;
+const HOT: usize = 1_000;
 const UNIQUE: usize = 144_000;
 const PARTS: usize = 12;
 const BURST: usize = 100;
@@ -44,26 +44,22 @@ fn a_flood_of_names_asked_once_leaves_hot_names_in_memory_and_memory_in_its_boun
         assert_eq!(ask_all(&client, hot()), HOT);
     }
     let start = doorstep.process.resident();
-    let (mut asked, mut full) = (0, 0);
+    let misses = || doorstep.metric("coredns_cache_misses_total");
+    let (mut asked, mut missed, mut most) = (0, 0.0, start);
     for part in 0..PARTS {
         asked += ask_all(&client, (0..UNIQUE / PARTS).map(|number| format!("unique{part}-{number}.example.")));
         // Hot names are asked all the time: that is what makes them so.
+        let before = misses();
         assert_eq!(ask_all(&client, hot()), HOT);
-        if part == PARTS / 2 {
-            full = doorstep.process.resident();
-        }
+        missed += misses() - before;
+        most = most.max(doorstep.process.resident());
     }
     assert!(asked * 100 >= UNIQUE * 99, "{asked} of {UNIQUE} were answered");
-    let misses = || doorstep.metric("coredns_cache_misses_total");
-    let missed = misses();
-    assert_eq!(ask_all(&client, hot()), HOT);
-    assert!(misses() - missed <= HOT as f64 / 100.0, "{} of {HOT} hot names were forgotten", misses() - missed);
+    assert!(missed * 100.0 <= (PARTS * HOT) as f64, "{missed} of {} questions for hot names were misses", PARTS * HOT);
     assert!(doorstep.metric("coredns_cache_evictions_total") > UNIQUE as f64 / 2.0, "the flood is several times what the cache holds");
-    let (bytes, end) = (doorstep.metric("doorstep_cache_bytes"), doorstep.process.resident());
+    let bytes = doorstep.metric("doorstep_cache_bytes");
     assert!(bytes <= CAPACITY as f64, "{bytes} bytes");
-    assert!(end <= full + CAPACITY * 15 / 100, "{full} bytes once the cache is full, {end} at the end of the flood");
-    // What queries in flight leave between the cache's blocks is the allocator's.
-    assert!(end <= start + 3 * CAPACITY, "{start} bytes before, {end} after");
+    assert!(most <= start + CAPACITY * 115 / 100, "{start} bytes before, {most} during the flood");
 }
 
 /// A connection from this address of the loopback.

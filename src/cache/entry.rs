@@ -1,5 +1,6 @@
 //! One entry: an answer, a failure, or an answer with a failure marked on it.
 
+use super::arena::Place;
 use super::ttl::{self, Life, Ticks};
 use super::{Epochs, Profile, size};
 use crate::wire::{Image, Key, Kind, Rcode};
@@ -73,10 +74,10 @@ pub(super) struct Links {
 /// No slot.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// 64 octets, one cache line, besides the image.
+/// 64 octets, one cache line, besides those in its place.
 pub(super) struct Entry {
-    /// The answer's image; of a failure alone, the folded qname and the qclass.
-    octets: Box<[u8]>,
+    /// Of the answer's image; of a failure alone, of the folded qname and the qclass.
+    pub(super) place: Place,
     hash: u32,
     zone: u32,
     outage: u32,
@@ -104,7 +105,7 @@ impl Entry {
     pub(super) fn answer(hash: u32, key: &Key, octets: Box<[u8]>, kind: Kind, life: Life, zone: u32) -> Self {
         let Life { ttl, expires, stale_until } = life;
         let (qtype, flags) = (key.qtype, flags(key));
-        Self { octets, zone, ttl, expires, stale_until, qtype, answer: Some(kind), flags, ..Self::vacant(hash) }
+        Self { place: Place::Own(octets), zone, ttl, expires, stale_until, qtype, answer: Some(kind), flags, ..Self::vacant(hash) }
     }
 
     /// The same NXDOMAIN as an answer for every type of its name, at the name's hash.
@@ -122,8 +123,8 @@ impl Entry {
         let mut octets = Vec::with_capacity(key.name.as_wire().len() + 2);
         octets.extend_from_slice(key.name.as_wire());
         octets.extend_from_slice(&key.qclass.to_be_bytes());
-        let octets = octets.into_boxed_slice();
-        let mut entry = Self { octets, zone: failure.epochs.zone, qtype: key.qtype, flags: flags(key), ..Self::vacant(hash) };
+        let place = Place::Own(octets.into_boxed_slice());
+        let mut entry = Self { place, zone: failure.epochs.zone, qtype: key.qtype, flags: flags(key), ..Self::vacant(hash) };
         entry.mark(failure, now);
         entry
     }
@@ -131,7 +132,7 @@ impl Entry {
     /// What an empty slot holds.
     pub(super) fn vacant(hash: u32) -> Self {
         Self {
-            octets: Box::default(),
+            place: Place::default(),
             hash,
             zone: 0,
             outage: 0,
@@ -160,28 +161,19 @@ impl Entry {
         if self.answer == Some(Kind::Positive) { Class::Positive } else { Class::Negative }
     }
 
-    /// Octets of its one allocation.
-    pub(super) fn allocated(&self) -> usize {
-        size::allocated(self.octets.len())
-    }
-
     /// What it takes from its class' share.
     pub(super) fn charge(&self) -> usize {
-        size::charge(self.octets.len())
+        size::charge(self.place.len())
     }
 
-    /// The name, type and class compared in full: a hash alone never answers.
-    pub(super) fn is_for(&self, key: &Key) -> bool {
-        (self.qtype == key.qtype || self.denial) && self.is_of_name(key)
+    /// The name, type and class compared in full: a hash alone never answers. `octets`, here and below: those at its place.
+    pub(super) fn is_for(&self, octets: &[u8], key: &Key) -> bool {
+        (self.qtype == key.qtype || self.denial) && self.is_of_name(octets, key)
     }
 
     /// Whether it is about the name of `key`, in its class and with its DO and CD, whatever the type.
-    pub(super) fn is_of_name(&self, key: &Key) -> bool {
-        self.flags == flags(key) && if self.answer.is_some() { Image::new(&self.octets).is_of_name(key) } else { self.failed_for(key) }
-    }
-
-    fn failed_for(&self, key: &Key) -> bool {
-        self.octets.split_last_chunk::<2>().is_some_and(|(name, class)| name == key.name.as_wire() && *class == key.qclass.to_be_bytes())
+    pub(super) fn is_of_name(&self, octets: &[u8], key: &Key) -> bool {
+        self.flags == flags(key) && if self.answer.is_some() { Image::new(octets).is_of_name(key) } else { failed_for(octets, key) }
     }
 
     /// Says that its name exists, or did so a short while ago: a server that denies the name for another type is not to be believed
@@ -191,13 +183,13 @@ impl Entry {
     }
 
     /// What a lookup may use of it, if anything.
-    pub(super) fn found(&self, profile: &Profile, epochs: Epochs, now: Ticks) -> Option<Found<'_>> {
+    pub(super) fn found<'a>(&self, octets: &'a [u8], profile: &Profile, epochs: Epochs, now: Ticks) -> Option<Found<'a>> {
         if self.zone != epochs.zone {
             return None;
         }
         self.uses.touch();
         let failed = self.failures > 0 && self.outage == epochs.outage && now < self.failed_until;
-        let image = Image::new(&self.octets);
+        let image = Image::new(octets);
         match self.answer {
             Some(kind) if now < self.expires => {
                 let rest = self.expires - now;
@@ -254,6 +246,11 @@ impl Entry {
     pub(super) fn set_frequency(&mut self, frequency: u8) {
         self.uses.set_frequency(frequency);
     }
+}
+
+/// Whether a failure's octets are those of `key`.
+fn failed_for(octets: &[u8], key: &Key) -> bool {
+    octets.split_last_chunk::<2>().is_some_and(|(name, class)| name == key.name.as_wire() && *class == key.qclass.to_be_bytes())
 }
 
 /// DO and CD: the part of the key that the image does not tell.

@@ -5,6 +5,7 @@
 //! quarters of the bytes, negatives and failures one: a storm of the one cannot evict the other. Within its share, eviction is
 //! S3-FIFO: a flood of names asked once pushes out only itself. Nothing is removed for its age alone; expiry is checked at read.
 
+mod arena;
 mod config;
 mod entry;
 mod ghost;
@@ -75,14 +76,16 @@ impl Cache {
     pub fn lookup<R>(&self, key: &Key, profile: &Profile, epochs: Epochs, now: Instant, read: impl FnOnce(Found<'_>) -> R) -> Option<R> {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        if let Some(entry) = shard.read().find(hash, key) {
-            return entry.found(profile, epochs, now).map(read);
+        if let Some((entry, octets)) = shard.read().find(hash, key) {
+            return entry.found(octets, profile, epochs, now).map(read);
         }
         if ADDRESSES.contains(&key.qtype) {
             return None;
         }
         let (hash, shard) = self.place_of_name(key);
-        shard.read().find(hash, key)?.found(profile, epochs, now).map(read)
+        let shard = shard.read();
+        let (entry, octets) = shard.find(hash, key)?;
+        entry.found(octets, profile, epochs, now).map(read)
     }
 
     /// Stores an answer in place of whatever was known, the other kind and failures included. With TTL 0 it is for its own

@@ -1,6 +1,7 @@
 //! One part of the cache behind one lock: index, slots, and a share for each class.
 
 use super::Stats;
+use super::arena::Arena;
 use super::entry::{Class, Entry, Failure};
 use super::policy::Share;
 use super::size;
@@ -8,6 +9,7 @@ use super::slab::Slab;
 use super::ttl::Ticks;
 use crate::wire::Key;
 use hashbrown::HashTable;
+use std::mem;
 
 /// One in this many octets is for negatives and failures.
 const NEGATIVE_PART: usize = 4;
@@ -16,10 +18,9 @@ const NEGATIVE_PART: usize = 4;
 pub(super) struct Shard {
     index: HashTable<u32>,
     slab: Slab,
+    arena: Arena,
     positive: Share,
     negative: Share,
-    /// Octets allocated for images.
-    images: usize,
     /// Limit of `bytes`.
     capacity: usize,
     refused: u64,
@@ -29,30 +30,38 @@ impl Shard {
     /// `capacity`: octets, itself included.
     pub(super) fn new(capacity: usize) -> Self {
         // The last chunk is mostly empty, and the index' group at the end is nobody's: no entry is charged for these.
-        let room = capacity.saturating_sub(size_of::<Self>() + Slab::CHUNK_BYTES + 256);
+        let room = capacity.saturating_sub(size_of::<Self>() + Slab::CHUNK_BYTES + Arena::OVERHEAD + 256);
         let negative = room / NEGATIVE_PART;
         Self {
             index: HashTable::new(),
             slab: Slab::default(),
+            arena: Arena::default(),
             positive: Share::new(room - negative),
             negative: Share::new(negative),
-            images: 0,
             capacity,
             refused: 0,
         }
     }
 
-    /// The entry for `key`, live or not.
-    pub(super) fn find(&self, hash: u32, key: &Key) -> Option<&Entry> {
-        self.slot_of(hash, key).map(|slot| &self.slab[slot])
+    /// The entry for `key`, live or not, and its octets.
+    pub(super) fn find(&self, hash: u32, key: &Key) -> Option<(&Entry, &[u8])> {
+        // What the comparison has looked up is not looked up again.
+        let mut found = None;
+        self.index.find(spread(hash), |&slot| {
+            found = self.entry_for(slot, hash, key);
+            found.is_some()
+        });
+        found
     }
 
     fn slot_of(&self, hash: u32, key: &Key) -> Option<u32> {
-        let is_it = |&slot: &u32| {
-            let entry = &self.slab[slot];
-            entry.hash() == hash && entry.is_for(key)
-        };
-        self.index.find(spread(hash), is_it).copied()
+        self.index.find(spread(hash), |&slot| self.entry_for(slot, hash, key).is_some()).copied()
+    }
+
+    fn entry_for(&self, slot: u32, hash: u32, key: &Key) -> Option<(&Entry, &[u8])> {
+        let entry = &self.slab[slot];
+        let octets = self.arena.read(&entry.place);
+        (entry.hash() == hash && entry.is_for(octets, key)).then_some((entry, octets))
     }
 
     /// Stores an entry in place of the one that `key` has.
@@ -62,16 +71,18 @@ impl Shard {
             self.refused += 1;
             return self.forget(hash, key);
         }
-        self.images += entry.allocated();
         if let Some(slot) = self.slot_of(hash, key) {
             self.detach(slot);
             entry.succeed(&self.slab[slot]);
-            self.images -= self.slab[slot].allocated();
+            let old = mem::take(&mut self.slab[slot].place);
+            entry.place = self.arena.replace(slot, old, entry.place);
             self.slab[slot] = entry;
             let (share, slab) = self.share_of(slot);
             share.attach(slab, slot);
         } else {
             let slot = self.slab.insert(entry);
+            let unstored = mem::take(&mut self.slab[slot].place);
+            self.slab[slot].place = self.arena.store(slot, unstored);
             let slab = &self.slab;
             self.index.insert_unique(spread(hash), slot, |&slot| spread(slab[slot].hash()));
             let (share, slab) = self.share_of(slot);
@@ -83,11 +94,14 @@ impl Shard {
     /// Stores an NXDOMAIN for every type of its name, in place of all that was known of the name at this hash; gives it back where
     /// another type says that the name exists.
     pub(super) fn deny(&mut self, key: &Key, denial: Entry, zone: u32, now: Ticks) -> Option<Entry> {
-        let (slab, hash) = (&self.slab, denial.hash());
-        let of_name = |slot: &u32| slab[*slot].hash() == hash && slab[*slot].is_of_name(key);
-        let others: Vec<u32> =
-            self.index.iter_hash(spread(hash)).copied().filter(of_name).filter(|slot| !slab[*slot].is_for(key)).collect();
-        if others.iter().any(|slot| slab[*slot].affirms(zone, now)) {
+        let hash = denial.hash();
+        let is_other = |slot: &u32| {
+            let entry = &self.slab[*slot];
+            let octets = self.arena.read(&entry.place);
+            entry.hash() == hash && entry.is_of_name(octets, key) && !entry.is_for(octets, key)
+        };
+        let others: Vec<u32> = self.index.iter_hash(spread(hash)).copied().filter(is_other).collect();
+        if others.iter().any(|slot| self.slab[*slot].affirms(zone, now)) {
             return Some(denial);
         }
         for slot in others {
@@ -134,18 +148,21 @@ impl Shard {
     fn bytes(&self) -> usize {
         let index = size::allocated(self.index.allocation_size());
         let ghosts = self.positive.ghost_bytes() + self.negative.ghost_bytes();
-        size_of::<Self>() + self.images + self.slab.bytes() + index + ghosts
+        size_of::<Self>() + self.arena.bytes() + self.slab.bytes() + index + ghosts
     }
 
     /// Evicts until each class keeps to its share. Slots and index keep the size of their busiest time, which the charges of
-    /// fewer, larger entries do not cover: then the class that is fuller gives way.
+    /// fewer, larger entries do not cover: then, where moving what lives does not help, the class that is fuller gives way.
     fn make_room(&mut self, now: Ticks) {
         loop {
+            let full = self.bytes() > self.capacity;
             let share = if self.positive.is_over() {
                 &mut self.positive
             } else if self.negative.is_over() {
                 &mut self.negative
-            } else if self.bytes() <= self.capacity {
+            } else if (full || self.arena.is_sparse()) && self.arena.compact(&mut self.slab) {
+                continue;
+            } else if !full {
                 return;
             } else if self.positive.fullness() >= self.negative.fullness() {
                 &mut self.positive
@@ -160,7 +177,7 @@ impl Shard {
     /// Removes an entry that is in no queue.
     fn remove(&mut self, slot: u32) {
         let entry = self.slab.remove(slot);
-        self.images -= entry.allocated();
+        self.arena.free(&entry.place);
         if let Ok(bucket) = self.index.find_entry(spread(entry.hash()), |&held| held == slot) {
             bucket.remove();
         }
@@ -173,7 +190,7 @@ impl Shard {
         assert!(positive.iter().all(|&slot| self.slab[slot].class() == Class::Positive));
         assert!(negative.iter().all(|&slot| self.slab[slot].class() == Class::Negative));
         let mut queued = [positive, negative].concat();
-        assert_eq!(self.images, queued.iter().map(|&slot| self.slab[slot].allocated()).sum::<usize>());
+        self.arena.audit(queued.iter().map(|&slot| &self.slab[slot].place));
         let mut indexed: Vec<u32> = self.index.iter().copied().collect();
         queued.sort_unstable();
         indexed.sort_unstable();

@@ -1,5 +1,6 @@
 //! What a byte of cache costs: allocator size classes and index, so that the process' memory stays below the sum.
 
+use super::arena::Arena;
 use std::mem::size_of;
 
 /// Octets an allocation of `octets` takes, in the dearer of the two allocators the program is built with.
@@ -32,7 +33,7 @@ pub(super) const SLOT: usize = size_of::<super::entry::Entry>() + 2;
 /// of its buckets are taken and the rest are tombstones, so an entry pays for at most 32/7 buckets.
 pub(super) const INDEX: usize = 5 * 32 / 7 + 1;
 
-/// What an entry with `octets` of image is charged.
+/// What an entry with `octets` at its place is charged.
 pub(super) const fn charge(octets: usize) -> usize {
-    allocated(octets) + SLOT + INDEX
+    Arena::charge(octets) + SLOT + INDEX
 }

@@ -7,7 +7,7 @@ pub struct Stats {
     pub positive_entries: u64,
     /// Negative answers and failures held, expired ones included.
     pub negative_entries: u64,
-    /// Octets allocated: images by size class, slots, index, ghosts, the shards themselves. Never above `capacity`.
+    /// Octets allocated: answers' octets, slots, index, ghosts, the shards themselves. Never above `capacity`.
     pub bytes: u64,
     /// The limit of `bytes`.
     pub capacity: u64,

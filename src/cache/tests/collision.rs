@@ -30,7 +30,7 @@ fn colliding_hashes_never_answer_for_each_other() {
             } else {
                 shard.store(key, Entry::answer(HASH, key, octets, Kind::Positive, life, EPOCHS.zone), 0);
             }
-            assert!(shard.find(HASH, key).is_some_and(|entry| entry.is_for(key)), "{number}");
+            assert!(shard.find(HASH, key).is_some_and(|(entry, octets)| entry.is_for(octets, key)), "{number}");
         }
         let mut stats = Stats::default();
         shard.count(&mut stats);

@@ -139,3 +139,43 @@ fn who_comes_back_soon_after_its_eviction_is_proven() {
     let kept = evicted.iter().filter(|&&number| bench.look(&numbered(number)) != Seen::Absent).count();
     assert!(kept * 10 >= evicted.len() * 9, "{kept} of {}", evicted.len());
 }
+
+#[test]
+fn a_small_working_set_stays_small_however_often_its_answers_change_their_size() {
+    let bench = Bench::with_capacity(Profile::CLUSTER, 8 << 20);
+    let count = |number: usize, round: usize| u8::try_from(1 + (number + round) % 9).unwrap();
+    let fill = |round: usize| {
+        for number in 0..2000 {
+            bench.insert(&numbered(number), positive_of(&numbered(number), 0, 30, count(number, round)));
+        }
+        bench.cache.stats().bytes
+    };
+    let first = fill(0);
+    for round in 1..200 {
+        let bytes = fill(round);
+        assert!(bytes <= first * 3 / 2, "{first} bytes at first, {bytes} after {round} rounds");
+    }
+    bench.cache.audit();
+    assert!((0..2000).all(|number| bench.look(&numbered(number)) == fresh(u32::from(count(number, 199)) - 1, 30)));
+}
+
+#[test]
+fn answers_of_all_sizes_are_read_as_they_were_stored_while_others_come_and_go() {
+    let bench = Bench::with_capacity(Profile::EXTERNAL, 1 << 20);
+    let count = |number: usize| u8::try_from(1 + number * number % 250).unwrap();
+    let mut kept = 0;
+    for number in 0..30_000 {
+        let name = numbered(number);
+        bench.insert(&name, positive_of(&name, u32::try_from(number).unwrap(), 300, count(number)));
+        let older = number.saturating_sub(number % 1500);
+        match bench.look(&numbered(older)) {
+            Seen::Absent => {}
+            seen => {
+                assert_eq!(seen, fresh(u32::try_from(older).unwrap() + u32::from(count(older)) - 1, 300));
+                kept += 1;
+            }
+        }
+    }
+    bench.cache.audit();
+    assert!(kept > 10_000, "{kept}");
+}
