@@ -299,3 +299,7 @@ fn workers(text: &str) -> Result<usize, String> {
 fn drain(text: &str) -> Result<Duration, String> {
     value::duration(text, Duration::ZERO, Drain::MOST)
 }
+
+fn cluster_domain(text: &str) -> Result<Name, String> {
+    Name::parse(text).map_err(|error| error.to_string())
+}

@@ -109,7 +109,3 @@ pub enum RedirectWish {
 fn cilium_version(text: &str) -> Result<CiliumVersion, String> {
     CiliumVersion::parse(text).ok_or_else(|| "a version is three numbers, such as 1.19.5".to_owned())
 }
-
-fn cluster_domain(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| error.to_string())
-}
