@@ -32,7 +32,7 @@ pub use quorum::{Blackhole, PROBATION, quorum};
 pub use report::{Report, Standing, resume};
 pub use review::{NETWORK_POLICIES, Review, Reviewed};
 pub use state::{
-    Answer, DRAIN_OVER, DRAIN_OVER_KEY, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State, Switch, Texts,
-    Unknown, read_drain_over,
+    Answer, DRAIN_OVER, DRAIN_OVER_BOUNDS, DRAIN_OVER_KEY, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State,
+    Switch, Texts, Unknown, read_drain_over,
 };
 pub use verify::{Family, Heard, PATIENCE, Path, Round, Verdict, Verification};
