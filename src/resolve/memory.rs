@@ -101,6 +101,7 @@ impl Resolver {
             limit: if client.tcp { usize::from(u16::MAX) } else { reply::udp_limit(echo, UDP_CAP) },
             nsid: self.0.identity.nsid(),
             ede: None,
+            ede_text: "",
             // The client's own random number spreads clients over the addresses of a name at no cost.
             rotation: if self.0.rotates.load(Relaxed) { usize::from(echo.id) } else { 0 },
             keepalive: client.tcp.then_some(KEEPALIVE),
