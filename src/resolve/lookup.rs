@@ -139,8 +139,8 @@ impl Resolver {
     fn fail(&self, worker: usize, pending: &Pending, failure: Failure) -> Vec<u8> {
         let outcome = if failure.rcode == Rcode::REFUSED { Outcome::MissRefused } else { Outcome::MissFailure };
         self.0.counters.count(worker, &pending.client, outcome);
-        let ede = Some(failure.class.ede());
-        self.write(pending, |out, form| reply::write_error(out, &pending.query.echo(), failure.rcode, &Form { ede, ..form }))
+        let (ede, ede_text) = (Some(failure.class.ede()), failure.class.label());
+        self.write(pending, |out, form| reply::write_error(out, &pending.query.echo(), failure.rcode, &Form { ede, ede_text, ..form }))
     }
 
     fn write_image(&self, pending: &Pending, image: crate::wire::Image<'_>, ttl: u32, ede: Option<Ede>) -> Vec<u8> {
@@ -182,7 +182,7 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
         Err(failure) => {
             // Our own crowding says nothing of the name.
             if !matches!(failure.class, FailureClass::Overload | FailureClass::Abandoned) {
-                core.cache.insert_failure(&key, failure.rcode, failure.class.ede() as u16, &zone.profile, epochs, now());
+                core.cache.insert_failure(&key, failure.rcode, failure.class as u16, &zone.profile, epochs, now());
             }
             Settled::Failure(failure)
         }
