@@ -87,6 +87,10 @@ impl Resolver {
             Joined::Follower(receiver) => (Ok(receiver), Outcome::Coalesced),
             Joined::Duplicate => (Err(None), Outcome::Retransmission),
             Joined::Overload => {
+                let zone = snapshot.rules.zone(&key.name);
+                if let Some(reply) = pending.stale.then(|| self.serve_stale(worker, pending, snapshot, zone)).flatten() {
+                    return Err(Some(reply));
+                }
                 let reply = self.write(pending, |out, form| reply::write_error(out, &echo, Rcode::SERV_FAIL, &form));
                 (Err(Some(reply)), Outcome::Overload)
             }
