@@ -27,7 +27,7 @@ pub type Waiter = (SocketAddr, u16);
 pub struct Limits {
     /// Queries of one client address.
     pub per_client: usize,
-    /// Queries of all clients.
+    /// Queries of all clients, and questions: one may be asked on when all who waited for it have been answered otherwise.
     pub total: usize,
 }
 
@@ -50,6 +50,8 @@ impl<O> Clone for Inflight<O> {
 
 struct Table<O> {
     questions: DashMap<Key, HashMap<Waiter, oneshot::Sender<O>>, ahash::RandomState>,
+    /// Questions being asked.
+    asked: AtomicUsize,
     waiting: Arc<Waiting>,
     abandoned: O,
 }
@@ -62,7 +64,7 @@ pub enum Joined<O: Clone> {
     Follower(Receiver<O>),
     /// A retransmission: this client already waits for this question. Nothing is owed.
     Duplicate,
-    /// Too many wait already, of this client or in all.
+    /// Too many wait already, of this client or in all, or too many questions are being asked.
     Overload,
 }
 
@@ -70,7 +72,7 @@ impl<O: Clone> Inflight<O> {
     /// `abandoned` is what waiters get when a lead dies unfinished.
     pub fn new(limits: Limits, abandoned: O) -> Self {
         let waiting = Arc::new(Waiting { limits, total: AtomicUsize::new(0), clients: DashMap::default() });
-        Inflight { table: Arc::new(Table { questions: DashMap::default(), waiting, abandoned }) }
+        Inflight { table: Arc::new(Table { questions: DashMap::default(), asked: AtomicUsize::new(0), waiting, abandoned }) }
     }
 
     /// Joins the waiting for `key`. A plain call; no lock is held when it returns.
@@ -81,10 +83,11 @@ impl<O: Clone> Inflight<O> {
         // Joining and finishing exclude each other by the shard's lock: a waiter is either taken by the finish, or finds no entry.
         match self.table.questions.entry(*key) {
             Entry::Vacant(vacant) => {
+                let Some(lead) = Lead::take(&self.table, key) else { return Joined::Overload };
                 let mut waiters = HashMap::default();
                 waiters.insert(waiter, sender);
                 drop(vacant.insert(waiters));
-                Joined::Leader(Lead { key: Box::new(*key), table: Some(self.table.clone()) }, receiver)
+                Joined::Leader(lead, receiver)
             }
             Entry::Occupied(mut occupied) => {
                 let waiters = occupied.get_mut();
@@ -102,13 +105,14 @@ impl<O: Clone> Inflight<O> {
         }
     }
 
-    /// Joins as nobody: for a refresh that no client waits for. `None`: somebody is asking already.
+    /// Joins as nobody: for a refresh that no client waits for. `None`: somebody is asking already, or too much is being asked.
     pub fn lead(&self, key: &Key) -> Option<Lead<O>> {
         match self.table.questions.entry(*key) {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => {
+                let lead = Lead::take(&self.table, key)?;
                 drop(vacant.insert(HashMap::default()));
-                Some(Lead { key: Box::new(*key), table: Some(self.table.clone()) })
+                Some(lead)
             }
         }
     }
@@ -132,6 +136,13 @@ pub struct Lead<O: Clone> {
 }
 
 impl<O: Clone> Lead<O> {
+    /// For a question that is about to have an entry: whoever finishes it takes that away, and counts down.
+    fn take(table: &Arc<Table<O>>, key: &Key) -> Option<Self> {
+        let count = |asked: usize| (asked < table.waiting.limits.total).then_some(asked + 1);
+        table.asked.fetch_update(Relaxed, Relaxed, count).ok()?;
+        Some(Lead { key: Box::new(*key), table: Some(table.clone()) })
+    }
+
     /// Ends the question and hands everybody the outcome.
     pub fn finish(mut self, outcome: O) {
         if let Some(table) = self.table.take() {
@@ -153,6 +164,7 @@ impl<O: Clone> Table<O> {
     fn finish(&self, key: &Key, outcome: O) {
         // Woken after the lock is given back.
         let Some((_, waiters)) = self.questions.remove(key) else { return };
+        self.asked.fetch_sub(1, Relaxed);
         for (_, sender) in waiters {
             // A waiter that gave up has dropped its end.
             drop(sender.send(outcome.clone()));
@@ -317,6 +329,23 @@ mod tests {
         assert!(matches!(inflight.join(&key(1), client(1, 1)), Joined::Follower(_)));
         lead.finish(1);
         assert!(inflight.lead(&key(1)).is_some());
+    }
+
+    #[test]
+    fn questions_that_nobody_waits_for_any_more_are_bounded_too() {
+        let inflight = inflight(10, 2);
+        let mut leads = Vec::new();
+        for qtype in [1, 28] {
+            let Joined::Leader(lead, receiver) = inflight.join(&key(qtype), client(1, 1)) else { panic!("below the bound") };
+            drop(receiver);
+            leads.push(lead);
+        }
+        assert_eq!((inflight.waiting(), inflight.questions()), (0, 2));
+        assert!(matches!(inflight.join(&key(16), client(1, 1)), Joined::Overload));
+        assert!(inflight.lead(&key(16)).is_none());
+        assert!(matches!(inflight.join(&key(28), client(1, 1)), Joined::Follower(_)), "what is asked may be joined");
+        leads.pop();
+        assert!(inflight.lead(&key(16)).is_some());
     }
 
     #[tokio::test]

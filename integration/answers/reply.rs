@@ -86,7 +86,10 @@ fn show_edns(edns: &Edns) -> String {
 fn show_option(code: EdnsCode, option: &EdnsOption) -> String {
     match option {
         EdnsOption::NSID(payload) => format!("nsid={}", String::from_utf8_lossy(payload.as_ref())),
-        EdnsOption::Unknown(EXTENDED_ERROR, data) if data.len() >= 2 => format!("ede={}", u16::from_be_bytes([data[0], data[1]])),
+        EdnsOption::Unknown(EXTENDED_ERROR, data) if data.len() >= 2 => {
+            let text = String::from_utf8_lossy(&data[2..]);
+            format!("ede={}{}{text}", u16::from_be_bytes([data[0], data[1]]), if text.is_empty() { "" } else { ":" })
+        }
         EdnsOption::Unknown(11, data) if data.len() == 2 => format!("keepalive={}", u16::from_be_bytes([data[0], data[1]])),
         _ => format!("option={}", u16::from(code)),
     }

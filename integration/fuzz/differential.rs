@@ -40,7 +40,7 @@ pub(crate) fn answer(input: &[u8]) -> Result<u64, String> {
     let Ok(taken) = Answer::from_upstream(input, id_of(input), &key) else { return Ok(0) };
     let (Ok(theirs), Ok(query)) = (Message::from_vec(input), Query::parse(&packet)) else { return Ok(1) };
     let mut out = vec![0; 65_535];
-    let form = Form { limit: out.len(), nsid: b"", ede: None, rotation: input.len(), keepalive: None };
+    let form = Form { limit: out.len(), nsid: b"", ede: None, ede_text: "", rotation: input.len(), keepalive: None };
     let written = reply::write_answer(&mut out, &query.echo, taken.image(), 60, &form);
     let reply =
         Message::from_vec(&out[..written]).map_err(|error| format!("they cannot read what we send ({error}): {:02x?}", &out[..written]))?;

@@ -32,7 +32,8 @@ fn query(input: &[u8]) -> Result<u64, String> {
     };
     let mut out = [0; UDP];
     let limit = reply::udp_limit(&echo, UDP as u16);
-    let written = reply::write_error(&mut out, &echo, rcode, &Form { limit, nsid: b"pod", ede, rotation: 0, keepalive: None });
+    let written =
+        reply::write_error(&mut out, &echo, rcode, &Form { limit, nsid: b"pod", ede, ede_text: "servfail", rotation: 0, keepalive: None });
     if !(12..=limit).contains(&written) || out[..2] != input[..2] || out[2] & 0x80 == 0 {
         return Err(format!("a reply of {written} octets where {limit} may be: {:02x?}", &out[..12]));
     }
@@ -53,7 +54,7 @@ fn answer(input: &[u8]) -> Result<u64, String> {
     let Ok(query) = Query::parse(&packet) else { return Ok(result) };
     for limit in [512, UDP, 65_535] {
         let mut out = vec![0xEE; limit];
-        let form = Form { limit, nsid: b"pod", ede: Some(Ede::StaleAnswer), rotation: input.len(), keepalive: None };
+        let form = Form { limit, nsid: b"pod", ede: Some(Ede::StaleAnswer), ede_text: "", rotation: input.len(), keepalive: None };
         let written = reply::write_answer(&mut out, &query.echo, taken.image(), 60, &form);
         if !(12..=limit).contains(&written) {
             return Err(format!("a reply of {written} octets where {limit} may be"));

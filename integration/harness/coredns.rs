@@ -55,7 +55,7 @@ impl CoreDns {
                 writeln!(cluster, "{name}.shop.svc 30 IN A 10.1.2.{host}").unwrap();
             }
         }
-        let zones = zones(stage, &cluster);
+        let zones = zones(stage, &cluster, ROOT);
         let mut coredns = Self::declare(stage, "Corefile", |port| {
             format!(
                 ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    errors\n    {zones}\n}}\n\
@@ -64,6 +64,20 @@ impl CoreDns {
         });
         coredns.run();
         coredns
+    }
+
+    /// Knows these zones: the cluster's, and all else there is.
+    pub(crate) fn start_knowing(stage: &Stage, cluster: &str, root: &str) -> Self {
+        let zones = zones(stage, cluster, root);
+        let mut coredns =
+            Self::declare(stage, "Corefile", |port| format!(".:{port} {{\n    bind 127.0.0.1\n    errors\n    {zones}\n}}\n"));
+        coredns.run();
+        coredns
+    }
+
+    /// Knows these zones from its next start on.
+    pub(crate) fn learn(&self, stage: &Stage, cluster: &str, root: &str) {
+        zones(stage, cluster, root);
     }
 
     /// Another one, which answers `address` to every A question.
@@ -89,7 +103,7 @@ impl CoreDns {
 
     /// Knows the same names, and answers over TLS and QUIC too, with a certificate of `authority`.
     pub(crate) fn start_encrypted(stage: &Stage, authority: &Authority) -> Self {
-        let zones = zones(stage, CLUSTER);
+        let zones = zones(stage, CLUSTER, ROOT);
         let shown = authority.certify(stage);
         let tls = format!("tls {} {}", shown.certificate.display(), shown.key.display());
         let encrypted = free_port();
@@ -136,6 +150,11 @@ impl CoreDns {
         self.process = None;
     }
 
+    /// Takes what is sent to it and says nothing.
+    pub(crate) fn freeze(&self) {
+        self.process.as_ref().expect("it runs").signal("STOP");
+    }
+
     /// Where it listens, UDP and TCP.
     pub(crate) fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
@@ -178,8 +197,8 @@ impl CoreDns {
     }
 }
 
-fn zones(stage: &Stage, cluster: &str) -> String {
-    let (cluster, root) = (stage.file("cluster.zone", cluster), stage.file("root.zone", ROOT));
+fn zones(stage: &Stage, cluster: &str, root: &str) -> String {
+    let (cluster, root) = (stage.file("cluster.zone", cluster), stage.file("root.zone", root));
     format!("file {} cluster.local\n    file {} .", cluster.display(), root.display())
 }
 

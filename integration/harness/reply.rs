@@ -104,8 +104,17 @@ impl Reply {
 
     /// Code of the extended DNS error.
     pub(crate) fn ede(&self) -> Option<u16> {
+        self.extended_error().map(|data| u16::from_be_bytes([data[0], data[1]]))
+    }
+
+    /// Its text.
+    pub(crate) fn ede_text(&self) -> Option<String> {
+        self.extended_error().map(|data| String::from_utf8_lossy(&data[2..]).into_owned())
+    }
+
+    fn extended_error(&self) -> Option<&[u8]> {
         match self.message.edns.as_ref()?.option(EdnsCode::Unknown(EXTENDED_ERROR))? {
-            EdnsOption::Unknown(_, data) => Some(u16::from_be_bytes([data[0], data[1]])),
+            EdnsOption::Unknown(_, data) => Some(data),
             _ => None,
         }
     }

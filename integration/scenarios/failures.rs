@@ -79,6 +79,7 @@ fn every_failure_has_one_name_in_reply_metric_status_and_log() {
             scope.spawn(|| {
                 let reply = doorstep.ask(&a(&format!("x.{}.test.", case.kind)).edns(1232));
                 assert_eq!((reply.rcode(), reply.ede()), (case.rcode, Some(case.ede)), "{}", case.kind);
+                assert_eq!(reply.ede_text().as_deref(), Some(case.kind));
             });
         }
     });

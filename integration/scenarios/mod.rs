@@ -12,6 +12,7 @@ mod hostile;
 mod listeners;
 mod outage;
 mod reload;
+mod resolvers;
 mod rules;
 mod size;
 mod slow;

@@ -25,7 +25,7 @@ impl Respond for Resolver {
     fn refuse(&self, message: &[u8], client: Client, out: &mut [u8]) -> Option<usize> {
         let echo = Query::parse(message).ok()?.echo;
         let limit = if client.transport == Transport::Tcp { out.len() } else { reply::udp_limit(&echo, UDP_CAP) };
-        let form = Form { limit, nsid: b"", ede: Some(Ede::Prohibited), rotation: 0, keepalive: None };
+        let form = Form { limit, nsid: b"", ede: Some(Ede::Prohibited), ede_text: "", rotation: 0, keepalive: None };
         Some(reply::write_error(out, &echo, Rcode::REFUSED, &form))
     }
 

@@ -33,8 +33,8 @@ pub enum Found<'a> {
     Failed {
         /// What the failure was answered with.
         rcode: Rcode,
-        /// Its extended error (RFC 8914).
-        ede: u16,
+        /// What happened, by the number it was stored with.
+        reason: u16,
     },
 }
 
@@ -42,7 +42,7 @@ pub enum Found<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Failure {
     pub(super) rcode: Rcode,
-    pub(super) ede: u16,
+    pub(super) reason: u16,
     pub(super) epochs: Epochs,
     /// First and longest time it is remembered.
     pub(super) spans: (Duration, Duration),
@@ -87,7 +87,7 @@ pub(super) struct Entry {
     failed_until: Ticks,
     pub(super) links: Links,
     rcode: u16,
-    ede: u16,
+    reason: u16,
     /// What was asked; here too, so that another type of the same name costs no look at its image.
     qtype: u16,
     answer: Option<Kind>,
@@ -142,7 +142,7 @@ impl Entry {
             failed_until: 0,
             links: Links { previous: NIL, next: NIL },
             rcode: 0,
-            ede: 0,
+            reason: 0,
             qtype: 0,
             answer: None,
             denial: false,
@@ -201,7 +201,7 @@ impl Entry {
             Some(kind) if now < self.stale_until && now - self.expires < ttl::span(profile.max_stale) => {
                 Some(Found::Stale { image, kind, retry: !failed })
             }
-            _ if failed => Some(Found::Failed { rcode: Rcode(self.rcode), ede: self.ede }),
+            _ if failed => Some(Found::Failed { rcode: Rcode(self.rcode), reason: self.reason }),
             _ => None,
         }
     }
@@ -214,7 +214,7 @@ impl Entry {
     /// Remembers a failure. One that is still in force stays as it is; one within the longest span of the last doubles it.
     pub(super) fn mark(&mut self, failure: &Failure, now: Ticks) {
         let known = self.failures > 0 && self.outage == failure.epochs.outage;
-        (self.rcode, self.ede, self.outage) = (failure.rcode.0, failure.ede, failure.epochs.outage);
+        (self.rcode, self.reason, self.outage) = (failure.rcode.0, failure.reason, failure.epochs.outage);
         if known && now < self.failed_until {
             return;
         }

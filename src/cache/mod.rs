@@ -122,11 +122,11 @@ impl Cache {
 
     /// Remembers a failure (RFC 9520 §3.2): `profile.failure.0` long, doubled each time it comes back within `profile.failure.1`
     /// of its end, at most `profile.failure.1`. Beside an answer that may still be served it is a mark (`Found::Stale::retry`),
-    /// else an entry of its own.
-    pub fn insert_failure(&self, key: &Key, rcode: Rcode, ede: u16, profile: &Profile, epochs: Epochs, now: Instant) {
+    /// else an entry of its own. `reason` says what happened, by a number of the caller's.
+    pub fn insert_failure(&self, key: &Key, rcode: Rcode, reason: u16, profile: &Profile, epochs: Epochs, now: Instant) {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        let failure = Failure { rcode, ede, epochs, spans: profile.failure };
+        let failure = Failure { rcode, reason, epochs, spans: profile.failure };
         if !ADDRESSES.contains(&key.qtype) && shard.read().find(hash, key).is_none() {
             let (hash, shard) = self.place_of_name(key);
             if shard.write().mark_denial(hash, key, &failure, now) {

@@ -11,9 +11,6 @@ pub struct Profile {
     pub max_negative_ttl: Duration,
     /// How long after expiry an answer may still be served (RFC 8767 §5, the maximum stale timer).
     pub max_stale: Duration,
-    /// Serve stale when the upstream has not answered for this long (RFC 8767 §5, the client response timer);
-    /// `None`: only after every attempt failed.
-    pub stale_timer: Option<Duration>,
     /// An NXDOMAIN answers for every type of its name (RFC 2308 §5), not for the type alone that was asked.
     pub nxdomain_for_name: bool,
     /// First and longest time a failure is remembered (RFC 9520 §3.2); doubles between.
@@ -26,7 +23,6 @@ impl Profile {
         max_ttl: Duration::from_secs(30),
         max_negative_ttl: Duration::from_secs(5),
         max_stale: Duration::from_secs(5 * 60),
-        stale_timer: None,
         nxdomain_for_name: true,
         failure: (Duration::from_secs(1), Duration::from_secs(5)),
     };
@@ -36,7 +32,6 @@ impl Profile {
         max_ttl: Duration::from_secs(3600),
         max_negative_ttl: Duration::from_secs(300),
         max_stale: Duration::from_secs(24 * 3600),
-        stale_timer: Some(Duration::from_millis(1800)),
         nxdomain_for_name: true,
         failure: (Duration::from_secs(1), Duration::from_secs(5)),
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use super::memory::{epochs, stale_error};
-use super::{Core, Outcome, Pending, Resolver, SILENCE_CHECK, STALE_TTL, Snapshot};
+use super::{Core, Outcome, Pending, Resolver, STALE_TTL, Snapshot};
 use crate::cache::{Found, Profile};
 use crate::coalesce::{Joined, Lead, Receiver};
 use crate::rules::Zone;
@@ -14,8 +14,18 @@ use crate::upstream::{Failure, FailureClass, Lane};
 use crate::wire::reply::{self, Form};
 use crate::wire::{Answer, Ede, Key, Kind, Rcode};
 
-/// How long a cluster name waits before it first looks whether its upstream group is silent.
+/// An expired answer is served when the upstream has let a client wait for this long (RFC 8767 §5, the client response timer): less than
+/// the 2 s after which impatient stubs ask again. The exchange goes on, and what it brings is for those who come after.
+const CLIENT_RESPONSE: Duration = Duration::from_millis(1_800);
+
+/// How long a cluster name waits before the silence of its whole upstream group counts.
 const SILENCE_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a client that could have an expired answer looks whether it must.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How long an upstream that was out a moment ago is given to be back.
+const BACK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How an exchange ended, for all who wait for it.
 #[derive(Clone)]
@@ -77,6 +87,10 @@ impl Resolver {
             Joined::Follower(receiver) => (Ok(receiver), Outcome::Coalesced),
             Joined::Duplicate => (Err(None), Outcome::Retransmission),
             Joined::Overload => {
+                let zone = snapshot.rules.zone(&key.name);
+                if let Some(reply) = pending.stale.then(|| self.serve_stale(worker, pending, snapshot, zone)).flatten() {
+                    return Err(Some(reply));
+                }
                 let reply = self.write(pending, |out, form| reply::write_error(out, &echo, Rcode::SERV_FAIL, &form));
                 (Err(Some(reply)), Outcome::Overload)
             }
@@ -92,19 +106,18 @@ impl Resolver {
     /// `None`: the exchange was begun under another configuration of the zone.
     async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Option<Vec<u8>> {
         let zone = snapshot.rules.zone(&pending.query.key().name);
-        if pending.stale {
-            let mut patience = zone.profile.stale_timer.unwrap_or(SILENCE_AFTER);
-            loop {
-                match timeout(patience, &mut receiver).await {
-                    Ok(settled) => return self.settle(worker, pending, snapshot, zone, settled),
-                    Err(_) if may_serve_stale(snapshot, zone, now()) => {
-                        if let Some(reply) = self.serve_stale(worker, pending, snapshot, zone) {
-                            return Some(reply);
-                        }
-                        break;
-                    }
-                    Err(_) => patience = SILENCE_CHECK,
+        let (began, mut waits) = (now(), pending.stale);
+        while waits {
+            let waited = now().saturating_duration_since(began);
+            let patience = if waited.is_zero() { BACK_AGAIN } else { LOOK.min(CLIENT_RESPONSE.saturating_sub(waited)) };
+            if let Ok(settled) = timeout(patience, &mut receiver).await {
+                return self.settle(worker, pending, snapshot, zone, settled);
+            }
+            if may_serve_stale(snapshot, zone, began, now()) {
+                if let Some(reply) = self.serve_stale(worker, pending, snapshot, zone) {
+                    return Some(reply);
                 }
+                waits = false;
             }
         }
         let settled = receiver.await;
@@ -139,8 +152,8 @@ impl Resolver {
     fn fail(&self, worker: usize, pending: &Pending, failure: Failure) -> Vec<u8> {
         let outcome = if failure.rcode == Rcode::REFUSED { Outcome::MissRefused } else { Outcome::MissFailure };
         self.0.counters.count(worker, &pending.client, outcome);
-        let ede = Some(failure.class.ede());
-        self.write(pending, |out, form| reply::write_error(out, &pending.query.echo(), failure.rcode, &Form { ede, ..form }))
+        let (ede, ede_text) = (Some(failure.class.ede()), failure.class.label());
+        self.write(pending, |out, form| reply::write_error(out, &pending.query.echo(), failure.rcode, &Form { ede, ede_text, ..form }))
     }
 
     fn write_image(&self, pending: &Pending, image: crate::wire::Image<'_>, ttl: u32, ede: Option<Ede>) -> Vec<u8> {
@@ -182,7 +195,7 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
         Err(failure) => {
             // Our own crowding says nothing of the name.
             if !matches!(failure.class, FailureClass::Overload | FailureClass::Abandoned) {
-                core.cache.insert_failure(&key, failure.rcode, failure.class.ede() as u16, &zone.profile, epochs, now());
+                core.cache.insert_failure(&key, failure.rcode, failure.class as u16, &zone.profile, epochs, now());
             }
             Settled::Failure(failure)
         }
@@ -201,9 +214,13 @@ fn capped(answer: &Answer, profile: &Profile) -> u32 {
     answer.ttl.min(u32::try_from(cap.as_secs()).unwrap_or(u32::MAX))
 }
 
-/// External names go stale on a timer (RFC 8767 §5); cluster names only when nobody in their whole group says anything.
-fn may_serve_stale(snapshot: &Snapshot, zone: &Zone, now: Instant) -> bool {
-    zone.profile.stale_timer.is_some() || snapshot.groups.get(zone.group).is_some_and(|group| group.silent(now))
+/// Whether who has waited since `began` has waited long enough for a fresh answer: until the timer, or until it is known that none comes.
+/// A cluster name is answered from memory, so that silence tells; another name may be slow by itself.
+fn may_serve_stale(snapshot: &Snapshot, zone: &Zone, began: Instant, now: Instant) -> bool {
+    let Some(group) = snapshot.groups.get(zone.group) else { return true };
+    let waited = now.saturating_duration_since(began);
+    let silent = || group.silent_lately(now) || waited >= SILENCE_AFTER && group.silent(now);
+    waited >= CLIENT_RESPONSE || group.out_lately(now) || zone.cluster && silent()
 }
 
 const fn answered(kind: Kind) -> Outcome {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Client, KEEPALIVE, Outcome, Pending, Resolver, STALE_TTL, Snapshot, UDP_CAP};
 use crate::cache::{Epochs, Found, Profile};
 use crate::rules::{Decision, LocalContent, Zone};
+use crate::upstream::FailureClass;
 use crate::wire::reply::{self, Form, Local};
 use crate::wire::{Echo, Ede, Kind, Query, Rcode, Rejection};
 
@@ -71,8 +72,9 @@ impl Resolver {
                 (Some(reply::write_answer(out, echo, image, STALE_TTL, &form)), stale(kind), false)
             }
             Found::Stale { retry: true, .. } => (None, Outcome::Waiting, true),
-            Found::Failed { rcode, .. } => {
-                let form = Form { ede: Some(Ede::CachedError), ..*form };
+            Found::Failed { rcode, reason } => {
+                let class = FailureClass::ALL.get(usize::from(reason));
+                let form = Form { ede: Some(Ede::CachedError), ede_text: class.map_or("", |class| class.label()), ..*form };
                 let outcome = if rcode == Rcode::REFUSED { Outcome::HitRefused } else { Outcome::HitFailure };
                 (Some(reply::write_error(out, echo, rcode, &form)), outcome, false)
             }
@@ -101,6 +103,7 @@ impl Resolver {
             limit: if client.tcp { usize::from(u16::MAX) } else { reply::udp_limit(echo, UDP_CAP) },
             nsid: self.0.identity.nsid(),
             ede: None,
+            ede_text: "",
             // The client's own random number spreads clients over the addresses of a name at no cost.
             rotation: if self.0.rotates.load(Relaxed) { usize::from(echo.id) } else { 0 },
             keepalive: client.tcp.then_some(KEEPALIVE),

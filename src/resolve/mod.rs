@@ -12,7 +12,6 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -37,9 +36,6 @@ pub const UDP_CAP: u16 = 1232;
 
 /// Idle time-out told to TCP clients that ask, in units of 100 ms (RFC 7828 §3.1): what the listener grants.
 pub const KEEPALIVE: u16 = 100;
-
-/// How often a waiting cluster name looks whether its whole upstream group has gone silent.
-pub const SILENCE_CHECK: Duration = Duration::from_millis(500);
 
 /// What a configuration decides about queries; a reload swaps it whole.
 pub struct Snapshot {

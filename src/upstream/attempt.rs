@@ -33,6 +33,7 @@ pub(super) struct Ask<'a> {
 /// What an exchange has been through.
 struct Course {
     tries: u32,
+    most_tries: u32,
     /// Servers tried, by bit.
     tried: u64,
     /// The one free resend over a connection that closed has been used.
@@ -60,6 +61,7 @@ pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, 
     let deadline = Instant::now() + group.shared.timing.exchange;
     let mut course = Course {
         tries: 0,
+        most_tries: most_tries(group),
         tried: 0,
         resent: false,
         alone: false,
@@ -71,6 +73,11 @@ pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, 
     };
     let outcome = timeout_at(deadline, course.walk(group, key, lane, deadline)).await;
     outcome.unwrap_or_else(|_| Err(course.expire(group)))
+}
+
+/// While all servers are out each is tried once: who hammers them keeps them down (RFC 9520 §2).
+fn most_tries(group: &Group) -> u32 {
+    if group.shared.pulse.out_lately(Instant::now().into_std()) { MOST_TRIES.min(group.endpoints.len() as u32) } else { MOST_TRIES }
 }
 
 /// One attempt at server `index`, or at it and another; who ended it, when that one was asked, and what came of it.
@@ -189,6 +196,8 @@ impl Course {
             }
             Lost::Rcode(rcode) => {
                 endpoint.succeed();
+                // Who answers is not out.
+                self.most_tries = MOST_TRIES;
                 self.judge_rcode(group, index, ask, rcode)
             }
             Lost::Closed => self.judge_failure(group, index, ask, FailureClass::ClosedMidAnswer),
@@ -232,6 +241,6 @@ impl Course {
 
     fn retry(&mut self, next: Next) -> Next {
         self.tries += 1;
-        if self.tries >= MOST_TRIES { Next::Stop } else { next }
+        if self.tries >= self.most_tries { Next::Stop } else { next }
     }
 }

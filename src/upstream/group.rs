@@ -170,7 +170,7 @@ impl Group {
                 let all_fail = || self.endpoints.iter().all(|endpoint| endpoint.standing().is_failing());
                 let out = failure.class.is_connectivity() && all_fail();
                 if out {
-                    self.shared.pulse.all_failed();
+                    self.shared.pulse.all_failed(Instant::now().into_std());
                 }
                 self.tell(failure.class, out);
             }
@@ -194,6 +194,11 @@ impl Group {
         self.shared.pulse.is_out()
     }
 
+    /// Whether there is one whose last failure is at most 5 s old: expired answers need not wait for another.
+    pub fn out_lately(&self, now: std::time::Instant) -> bool {
+        self.shared.pulse.out_lately(now)
+    }
+
     /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.
     pub fn last_failure(&self) -> Option<FailureClass> {
         *self.last_failure.lock()
@@ -207,5 +212,10 @@ impl Group {
     /// Nothing was heard from any server for 1 s although one was asked: cluster names may be served stale.
     pub fn silent(&self, now: std::time::Instant) -> bool {
         self.shared.pulse.silent(now)
+    }
+
+    /// The same, and the silence began at most 5 s ago: nobody need wait for another second of it.
+    pub fn silent_lately(&self, now: std::time::Instant) -> bool {
+        self.shared.pulse.silent_lately(now)
     }
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// Nothing heard for this long although asked: the group is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 
+/// How long what was seen of a group's servers counts as news: no longer than a failure is remembered of one name (RFC 9520 §3.2).
+const LATELY: Duration = Duration::from_secs(5);
+
 /// Shared by a group and its connections.
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -14,21 +17,27 @@ pub(super) struct Pulse {
     unheard_since: AtomicU64,
     /// An exchange failed by connectivity while every server was failing, and none succeeded since.
     out: AtomicBool,
+    /// Milliseconds since birth of the last such failure.
+    failed_at: AtomicU64,
     outages: AtomicU32,
 }
 
 impl Pulse {
     pub(super) fn new(born: Instant) -> Self {
-        Pulse { born, unheard_since: AtomicU64::new(0), out: AtomicBool::new(false), outages: AtomicU32::new(0) }
+        Pulse {
+            born,
+            unheard_since: AtomicU64::default(),
+            out: AtomicBool::default(),
+            failed_at: AtomicU64::default(),
+            outages: AtomicU32::default(),
+        }
     }
 
     /// A question goes out.
     pub(super) fn asked(&self, now: Instant) {
         if self.unheard_since.load(Relaxed) == 0 {
-            let millis = now.saturating_duration_since(self.born).as_millis() as u64;
-
             // Between two first questions either time will do.
-            self.unheard_since.store(millis + 1, Relaxed);
+            self.unheard_since.store(self.age(now) + 1, Relaxed);
         }
     }
 
@@ -47,7 +56,8 @@ impl Pulse {
     }
 
     /// An exchange found every server failing.
-    pub(super) fn all_failed(&self) {
+    pub(super) fn all_failed(&self, now: Instant) {
+        self.failed_at.store(self.age(now), Relaxed);
         self.out.store(true, Relaxed);
     }
 
@@ -59,9 +69,24 @@ impl Pulse {
         self.out.load(Relaxed)
     }
 
+    pub(super) fn out_lately(&self, now: Instant) -> bool {
+        self.is_out() && self.age(now).saturating_sub(self.failed_at.load(Relaxed)) < LATELY.as_millis() as u64
+    }
+
     pub(super) fn silent(&self, now: Instant) -> bool {
         let since = self.unheard_since.load(Relaxed);
         since != 0 && now.saturating_duration_since(self.born + Duration::from_millis(since - 1)) >= SILENT_AFTER
+    }
+
+    /// Silent, and the first question since anything was heard is no older than news may be.
+    pub(super) fn silent_lately(&self, now: Instant) -> bool {
+        let since = self.unheard_since.load(Relaxed).saturating_sub(1);
+        self.silent(now) && self.age(now).saturating_sub(since) < LATELY.as_millis() as u64
+    }
+
+    /// In milliseconds.
+    fn age(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.born).as_millis() as u64
     }
 }
 
@@ -83,21 +108,38 @@ mod tests {
         pulse.asked(at(5_000));
         pulse.asked(at(5_900));
         assert!(!pulse.silent(at(5_999)));
-        assert!(pulse.silent(at(6_000)));
+        assert!(pulse.silent(at(6_000)) && pulse.silent_lately(at(9_999)));
+        assert!(pulse.silent(at(10_000)) && !pulse.silent_lately(at(10_000)));
         pulse.heard();
         assert!(!pulse.silent(at(9_000)));
     }
 
     #[test]
     fn the_first_success_after_an_outage_moves_the_epoch_once() {
-        let pulse = Pulse::new(base());
+        let start = base();
+        let pulse = Pulse::new(start);
         pulse.succeeded();
         assert_eq!(pulse.outage_epoch(), 0);
-        pulse.all_failed();
-        pulse.all_failed();
+        pulse.all_failed(start);
+        pulse.all_failed(start);
         assert!(pulse.is_out());
         pulse.succeeded();
         pulse.succeeded();
         assert_eq!(pulse.outage_epoch(), 1);
+    }
+
+    #[test]
+    fn an_outage_is_news_for_five_seconds_after_its_last_failure() {
+        let start = base();
+        let pulse = Pulse::new(start);
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(!pulse.out_lately(at(0)));
+        pulse.all_failed(at(1_000));
+        pulse.all_failed(at(3_000));
+        assert!(pulse.out_lately(at(7_999)));
+        assert!(!pulse.out_lately(at(8_000)) && pulse.is_out());
+        pulse.all_failed(at(9_000));
+        pulse.succeeded();
+        assert!(!pulse.out_lately(at(9_000)));
     }
 }

@@ -15,6 +15,9 @@ const EXTENDED_ERROR: u16 = 15;
 const FIXED: usize = 11;
 const OPTION_HEAD: usize = 4;
 
+/// Octets of the longest EXTRA-TEXT that is sent with an extended error.
+const EXTRA_TEXT: usize = 64;
+
 /// What the client's OPT said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns {
@@ -28,7 +31,7 @@ pub struct Edns {
     pub keepalive: bool,
 }
 
-/// Extended DNS Error, INFO-CODE only (RFC 8914 §4).
+/// INFO-CODE of an Extended DNS Error (RFC 8914 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Ede {
@@ -91,6 +94,7 @@ pub(super) struct Opt<'a> {
     nsid: &'a [u8],
     keepalive: Option<u16>,
     ede: Option<Ede>,
+    ede_text: &'a str,
 }
 
 impl<'a> Opt<'a> {
@@ -102,6 +106,7 @@ impl<'a> Opt<'a> {
             nsid: if asked(|edns| edns.nsid) { form.nsid } else { &[] },
             keepalive: form.keepalive.filter(|_| asked(|edns| edns.keepalive)),
             ede: form.ede,
+            ede_text: if form.ede_text.len() <= EXTRA_TEXT { form.ede_text } else { "" },
         }
     }
 
@@ -110,8 +115,11 @@ impl<'a> Opt<'a> {
         self.ede = None;
     }
 
-    /// Leaves out what does not fit into `room` octets: the extended error, then the NSID.
+    /// Leaves out what does not fit into `room` octets: the extended error's text, then the error (RFC 8914 §3), then the NSID.
     pub(super) fn shrink(&mut self, room: usize) {
+        if self.len() > room {
+            self.ede_text = "";
+        }
         if self.len() > room {
             self.ede = None;
         }
@@ -132,8 +140,9 @@ impl<'a> Opt<'a> {
 
     fn options_len(&self) -> usize {
         let nsid = if self.nsid.is_empty() { 0 } else { OPTION_HEAD + self.nsid.len() };
-        let numbers = usize::from(self.keepalive.is_some()) + usize::from(self.ede.is_some());
-        nsid + numbers * (OPTION_HEAD + 2)
+        let keepalive = if self.keepalive.is_some() { OPTION_HEAD + 2 } else { 0 };
+        let ede = if self.ede.is_some() { OPTION_HEAD + 2 + self.ede_text.len() } else { 0 };
+        nsid + keepalive + ede
     }
 
     /// Writes all of it to the start of `out`, which must hold it, and returns the octets. The version is 0, flags but DO are clear (RFC 6891 §6.1.4).
@@ -145,20 +154,21 @@ impl<'a> Opt<'a> {
         let fixed = [0, 0, OPT as u8, size_high, size_low, (self.rcode.0 >> 4) as u8, 0, dnssec_ok, 0, length_high, length_low];
         out[..FIXED].copy_from_slice(&fixed);
         let mut at = FIXED;
-        let mut put = |code: u16, value: &[u8]| {
-            out[at..at + 2].copy_from_slice(&code.to_be_bytes());
-            out[at + 2..at + OPTION_HEAD].copy_from_slice(&(value.len() as u16).to_be_bytes());
-            out[at + OPTION_HEAD..at + OPTION_HEAD + value.len()].copy_from_slice(value);
-            at += OPTION_HEAD + value.len();
+        let mut put = |code: u16, value: &[u8], text: &[u8]| {
+            let length = (value.len() + text.len()) as u16;
+            for part in [&code.to_be_bytes()[..], &length.to_be_bytes(), value, text] {
+                out[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
         };
         if !self.nsid.is_empty() {
-            put(NSID, self.nsid);
+            put(NSID, self.nsid, &[]);
         }
         if let Some(timeout) = self.keepalive {
-            put(TCP_KEEPALIVE, &timeout.to_be_bytes());
+            put(TCP_KEEPALIVE, &timeout.to_be_bytes(), &[]);
         }
         if let Some(ede) = self.ede {
-            put(EXTENDED_ERROR, &(ede as u16).to_be_bytes());
+            put(EXTENDED_ERROR, &(ede as u16).to_be_bytes(), self.ede_text.as_bytes());
         }
         at
     }

@@ -21,6 +21,8 @@ pub struct Form<'a> {
     pub nsid: &'a [u8],
     /// Extended error, sent only to clients with OPT (RFC 8914 §3), dropped first.
     pub ede: Option<Ede>,
+    /// Its EXTRA-TEXT (RFC 8914 §2), at most 64 octets, else none is sent; dropped before its code.
+    pub ede_text: &'a str,
     /// Which record of the trailing address run comes first (spreads clients; truncated replies show different parts).
     pub rotation: usize,
     /// edns-tcp-keepalive timeout in 100 ms units, sent over TCP if the client sent the option (RFC 7828 §3.3.2).

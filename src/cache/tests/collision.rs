@@ -19,7 +19,7 @@ fn colliding_hashes_never_answer_for_each_other() {
         key("a.b.example"),
     ];
     let life = Life { ttl: 1600, expires: 1600, stale_until: 1600 };
-    let failure = Failure { rcode: Rcode::SERV_FAIL, ede: 22, epochs: EPOCHS, spans: Profile::CLUSTER.failure };
+    let failure = Failure { rcode: Rcode::SERV_FAIL, reason: 22, epochs: EPOCHS, spans: Profile::CLUSTER.failure };
     for failed in [false, true] {
         let mut shard = Shard::new(1 << 20);
         for (number, key) in (0..).zip(&keys) {

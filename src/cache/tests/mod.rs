@@ -71,7 +71,7 @@ fn look(cache: &Cache, key: &Key, profile: &Profile, epochs: Epochs, now: Instan
             assert_answers(image, kind, key);
             Seen::Stale { address: address(image.octets(), kind), kind, retry }
         }
-        Found::Failed { rcode, ede } => Seen::Failed(rcode, ede),
+        Found::Failed { rcode, reason } => Seen::Failed(rcode, reason),
     });
     seen.unwrap_or(Seen::Absent)
 }

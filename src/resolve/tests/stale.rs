@@ -95,6 +95,82 @@ async fn a_cluster_name_goes_stale_when_its_whole_group_is_silent() {
     assert!((1_000..=1_500).contains(&(now() - asked).as_millis()), "{:?}", now() - asked);
 }
 
+#[tokio::test]
+async fn a_cluster_name_goes_stale_after_1_8_seconds_though_its_group_answers_others() {
+    let rig = Rig::new(Says::Addresses { ttl: 20, last: 1 }).await;
+    rig.ask(&ask(CLUSTER)).await;
+    rig.upstream.say(Says::NothingOfCluster);
+    jump(21.0).await;
+    let (pending, resolver, asked) = (rig.miss(&ask(CLUSTER)), rig.resolver.clone(), now());
+    let wait = tokio::spawn(async move { (resolver.look_up(0, pending).await.unwrap(), now()) });
+    for other in ["a.example", "b.example", "c.example", "d.example", "e.example", "f.example", "g.example"] {
+        assert!(!wait.is_finished(), "not before {:?}", now() - asked);
+        assert_eq!(rig.ask(&ask(other)).await, address(1, 60, false), "the group is heard");
+        jump(0.29).await;
+    }
+    let (reply, answered) = wait.await.unwrap();
+    assert_eq!(Seen::read(&ask(CLUSTER), &reply, false), stale(1, false));
+    assert!((1_800..2_200).contains(&(answered - asked).as_millis()), "{:?}", answered - asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_stale_answer_the_exchange_goes_on_and_renews_it() {
+    let rig = Rig::new(Says::Addresses { ttl: 20, last: 1 }).await;
+    tokio::time::resume();
+    rig.ask(&ask(EXTERNAL)).await;
+    rig.upstream.say(Says::Addresses { ttl: 20, last: 2 });
+    rig.upstream.hold();
+    jump(21.0).await;
+    tokio::time::pause();
+    assert_eq!(rig.ask(&ask(EXTERNAL)).await, stale(1, false));
+    tokio::time::resume();
+    rig.upstream.release();
+    while rig.resolver.waiting() != (0, 0) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.ask(&ask(EXTERNAL)).await, address(2, 20, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_outage_the_first_to_ask_waits_and_the_others_hardly_do() {
+    let rig = Rig::new(Says::Addresses { ttl: 20, last: 1 }).await;
+    tokio::time::resume();
+    for name in [CLUSTER, EXTERNAL] {
+        rig.ask(&ask(name)).await;
+    }
+    rig.upstream.say(Says::Nothing);
+    jump(21.0).await;
+    tokio::time::pause();
+    assert_eq!(rig.ask(&ask("new.example")).await.rcode, Rcode::SERV_FAIL);
+    assert!(rig.groups[0].is_out());
+    for name in [CLUSTER, EXTERNAL] {
+        let asked = now();
+        assert_eq!(rig.ask(&ask(name)).await, stale(1, false));
+        assert!((50..=60).contains(&(now() - asked).as_millis()), "{name}: {:?}", now() - asked);
+    }
+    while rig.resolver.waiting() != (0, 0) {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let asked = now();
+    assert_eq!(rig.ask(&ask(EXTERNAL)).await, stale(1, false));
+    assert!((now() - asked).as_millis() >= 1_800, "what was a minute ago says nothing of now");
+}
+
+#[tokio::test]
+async fn an_upstream_that_was_out_a_moment_ago_is_heard_before_anything_stale_is_served() {
+    let rig = Rig::new(Says::Addresses { ttl: 20, last: 1 }).await;
+    rig.ask(&ask(CLUSTER)).await;
+    rig.upstream.say(Says::Nothing);
+    jump(21.0).await;
+    tokio::time::pause();
+    assert_eq!(rig.ask(&ask("new.example")).await.rcode, Rcode::SERV_FAIL);
+    tokio::time::resume();
+    rig.upstream.say(Says::Addresses { ttl: 20, last: 2 });
+    assert!(rig.groups[0].out_lately(now()));
+    assert_eq!(rig.ask(&ask(CLUSTER)).await, address(2, 20, false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_anything_stale_the_exchange_is_waited_for_to_its_end() {
     let rig = Rig::new(Says::Nothing).await;

@@ -25,6 +25,8 @@ pub(super) enum Says {
     Rcode(u8),
     /// Nothing.
     Nothing,
+    /// Nothing to names of the cluster, 192.0.2.1 to all others.
+    NothingOfCluster,
 }
 
 /// A UDP server on 127.0.0.1.
@@ -111,6 +113,8 @@ fn compose(query: &[u8], says: Says) -> Option<Vec<u8>> {
         Says::NoData { ttl } => (0, 0, 1, soa(ttl)),
         Says::NxDomain { ttl } => (3, 0, 1, soa(ttl)),
         Says::Rcode(rcode) => (rcode, 0, 0, vec![]),
+        Says::NothingOfCluster if question.ends_with(&[b"\x07cluster\x05local\x00", qtype, &[0, 1]].concat()) => return None,
+        Says::NothingOfCluster => (0, 1, 0, of_qname(60, 1)),
         Says::Nothing => return None,
     };
     let header = [query[0], query[1], 0x81, 0x80 | rcode, 0, 1, 0, answers, 0, authority, 0, 0];

@@ -70,6 +70,22 @@ async fn too_many_waits_of_one_client_fail_at_once_and_are_not_remembered() {
 }
 
 #[tokio::test]
+async fn where_too_much_waits_an_expired_answer_is_better_than_none() {
+    let limits = Limits { per_client: 1, total: 10 };
+    let rig = Rig::with(Says::Addresses { ttl: 20, last: 1 }, config(vec![], vec![]), limits).await;
+    rig.ask(&ask("b.example")).await;
+    jump(21.0).await;
+    rig.upstream.hold();
+    let (pending, resolver) = (rig.miss(&ask("a.example")), rig.resolver.clone());
+    let wait = tokio::spawn(async move { resolver.look_up(0, pending).await });
+    rig.upstream.until_asked(2).await;
+    assert_eq!(rig.ask(&ask("b.example")).await, Seen { ede: Some(3), ..address(1, 30, false) });
+    assert_eq!((rig.upstream.asked(), rig.count(Outcome::RescuedPositive), rig.count(Outcome::Overload)), (2, 1, 0));
+    rig.upstream.release();
+    wait.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_failure_is_told_to_all_and_makes_nobody_ask_again() {
     let rig = Rig::new(Says::Rcode(2)).await;
     rig.upstream.hold();

@@ -89,6 +89,20 @@ async fn a_refused_dial_is_named_and_is_an_outage_until_the_first_success() {
 }
 
 #[tokio::test]
+async fn while_every_server_is_out_each_is_tried_once() {
+    let address = "127.255.255.255:53".parse().unwrap();
+    for servers in [1, 2] {
+        let rig = rig(&vec![Server::Tcp(address); servers]);
+        let attempts = || rig.metrics.snapshot().attempts.iter().map(|(.., count)| count).sum::<u64>();
+        assert_eq!(rig.ask("x", Lane::Cluster).await, Err(FailureClass::NoRoute));
+        let before = attempts();
+        assert_eq!(before, 3, "RFC 9520 §3.1");
+        assert_eq!(rig.ask("y", Lane::Cluster).await, Err(FailureClass::NoRoute));
+        assert_eq!(attempts() - before, servers as u64);
+    }
+}
+
+#[tokio::test]
 async fn what_a_server_says_instead_of_an_answer_is_named() {
     for (manner, class) in [
         (Manner::ServFail, FailureClass::ServFail),

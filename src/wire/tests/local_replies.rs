@@ -38,6 +38,20 @@ fn an_error_repeats_the_question_and_tells_why_to_those_with_opt() {
 }
 
 #[test]
+fn the_text_of_an_extended_error_is_bounded_and_the_first_to_go() {
+    let (longest, longer) = ("x".repeat(64), "x".repeat(65));
+    let packet = query("www.example", A, &[opt(1232, 0, &[])]);
+    let told = |limit, ede_text| error(&packet, &Form { limit, ede_text, ..FORM });
+    let (bare, whole) = (told(1232, ""), told(1232, "no_route"));
+    assert!(whole.ends_with(b"\x00\x0f\x00\x0a\x00\x17no_route"));
+    assert_eq!(told(whole.len(), "no_route"), whole);
+    assert_eq!(told(whole.len() - 1, "no_route"), bare, "never a part of it");
+    assert_eq!((told(1232, &longest).len(), told(1232, &longer).len()), (bare.len() + 64, bare.len()));
+    let plain = query("www.example", A, &[]);
+    assert_eq!(error(&plain, &Form { ede_text: "no_route", ..FORM }).len(), plain.len(), "only to those with OPT");
+}
+
+#[test]
 fn badvers_stands_in_header_and_opt() {
     let mut newer = opt(4096, 0, &[]);
     newer[6] = 1;

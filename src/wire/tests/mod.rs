@@ -88,7 +88,7 @@ fn answer(asked: &Key, rcode: u8, sections: [&[Vec<u8>]; 3]) -> Answer {
 }
 
 /// How replies over TCP look.
-const FORM: Form<'_> = Form { limit: 65_535, nsid: b"pod-1", ede: None, rotation: 0, keepalive: None };
+const FORM: Form<'_> = Form { limit: 65_535, nsid: b"pod-1", ede: None, ede_text: "", rotation: 0, keepalive: None };
 
 /// A reply as somebody else reads it.
 fn parse(reply: &[u8]) -> Message {
