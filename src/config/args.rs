@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::operator::{PreflightArgs, RedirectArgs, StatusArgs};
+use super::operator::{PreflightArgs, RedirectArgs, StatusArgs, cluster_domain};
 use super::render::RenderArgs;
 use super::value;
 use crate::lifecycle::Drain;
