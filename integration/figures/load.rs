@@ -23,6 +23,8 @@ const BATCH: usize = 32;
 const ANSWER: usize = 512;
 /// Octets of a DNS header.
 const HEADER: usize = 12;
+/// Octets of the largest query.
+pub(crate) const QUERY: usize = HEADER + QUESTION;
 /// RD, one question.
 const FLAGS_AND_COUNTS: [u8; HEADER - 2] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 /// A query without an answer for this long is lost.
@@ -86,6 +88,8 @@ struct Lane {
 }
 
 struct Generator<'q> {
+    /// Queries to send at most.
+    limit: u64,
     lanes: Vec<Lane>,
     turn: usize,
     inbox: Inbox,
@@ -101,25 +105,15 @@ struct Generator<'q> {
 /// # Errors
 /// What the operating system says against the sockets.
 pub(crate) fn run(target: SocketAddr, questions: &Questions, expect: Expect, pace: Pace, duration: Duration) -> io::Result<Outcome> {
-    let mut generator = Generator::connect(target, questions, expect)?;
-    let window = nanos(duration);
-    loop {
-        let now = generator.now();
-        if now >= window {
-            break;
-        }
-        generator.send_due(pace, now)?;
-        let received = generator.receive()?;
-        if received == 0 && matches!(pace, Pace::Waiting(_)) {
-            // The upstream shares this core, and there is no schedule to miss.
-            thread::sleep(BREATH);
-        }
-    }
-    generator.outcome.seconds = generator.now() as f64 / 1e9;
-    let answered = generator.outcome.answered;
-    generator.drain()?;
-    generator.outcome.answered = answered;
-    Ok(generator.outcome)
+    Generator::connect(target, questions, expect, u64::MAX)?.run(pace, nanos(duration))
+}
+
+/// Asks `target` the first `count` questions, `waiting` of them at once.
+///
+/// # Errors
+/// What the operating system says against the sockets.
+pub(crate) fn ask_all(target: SocketAddr, questions: &Questions, expect: Expect, waiting: u64, count: u32) -> io::Result<Outcome> {
+    Generator::connect(target, questions, expect, u64::from(count))?.run(Pace::Waiting(waiting), u64::MAX)
 }
 
 /// Asks each of the `names` popular names, until all are answered in one go.
@@ -131,38 +125,66 @@ pub(crate) fn warm(target: SocketAddr, names: u32, expect: Expect) -> io::Result
     const AT_ONCE: u64 = 32;
     let questions = Questions::each_once(names);
     for _ in 0..ROUNDS {
-        let outcome = run(target, &questions, expect, Pace::Waiting(AT_ONCE), Duration::from_millis(500))?;
-        if outcome.answered >= u64::from(names) && outcome.lost + outcome.wrong == 0 {
+        let outcome = ask_all(target, &questions, expect, AT_ONCE, names)?;
+        if outcome.lost + outcome.wrong == 0 {
             return Ok(());
         }
     }
     Err(io::Error::other(format!("{target} does not answer all of {names} names after {ROUNDS} rounds")))
 }
 
-/// Whether `target` answers one question within 100 ms.
-pub(crate) fn ask_once(target: SocketAddr, expect: Expect) -> bool {
-    let questions = Questions::each_once(1);
-    let mut octets = [0; ANSWER];
-    let mut query = [0; HEADER + QUESTION];
-    query[2..HEADER].copy_from_slice(&FLAGS_AND_COUNTS);
-    let length = HEADER + questions.write(0, &mut query[HEADER..]);
-    let mut ask = || {
+/// Whether `target` answers one question within `patience`.
+pub(crate) fn ask_once(target: SocketAddr, expect: Expect, patience: Duration) -> bool {
+    let connect = || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(target)?;
-        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        socket.send(&query[..length])?;
-        socket.recv(&mut octets)
+        socket.set_read_timeout(Some(patience))?;
+        io::Result::Ok(socket)
     };
-    let answered: io::Result<usize> = ask();
-    answered.is_ok_and(|length| is_right(&octets[..length], 0, &questions, expect))
+    connect().is_ok_and(|socket| ask_through(&socket, expect))
+}
+
+/// Whether one question is answered through a connected `socket` within its read timeout.
+pub(crate) fn ask_through(socket: &UdpSocket, expect: Expect) -> bool {
+    let questions = Questions::each_once(1);
+    let (mut query, mut reply) = ([0; QUERY], [0; ANSWER]);
+    let length = write_query(&mut query, 0, &questions, 0);
+    let answered = socket.send(&query[..length]).and_then(|_| socket.recv(&mut reply));
+    answered.is_ok_and(|length| is_right(&reply[..length], 0, &questions, expect))
+}
+
+/// Writes the query `id` for `name` to `out`, which holds at least [`QUERY`]; returns its octets.
+pub(crate) fn write_query(out: &mut [u8], id: u16, questions: &Questions, name: u32) -> usize {
+    out[..2].copy_from_slice(&id.to_be_bytes());
+    out[2..HEADER].copy_from_slice(&FLAGS_AND_COUNTS);
+    HEADER + questions.write(name, &mut out[HEADER..])
 }
 
 impl<'q> Generator<'q> {
-    fn connect(target: SocketAddr, questions: &'q Questions, expect: Expect) -> io::Result<Self> {
+    fn connect(target: SocketAddr, questions: &'q Questions, expect: Expect, limit: u64) -> io::Result<Self> {
         let lanes = (0..SOCKETS).map(|_| Lane::connect(target)).collect::<io::Result<_>>()?;
         let outcome = Outcome { sent: 0, answered: 0, lost: 0, wrong: 0, seconds: 0.0, latencies: Vec::with_capacity(1 << 20) };
-        let (inbox, outbox) = (Inbox::new(BATCH, ANSWER), Outbox::new(BATCH, HEADER + QUESTION));
-        Ok(Self { lanes, turn: 0, inbox, outbox, questions, expect, started: read_clock(), outcome })
+        let (inbox, outbox) = (Inbox::new(BATCH, ANSWER), Outbox::new(BATCH, QUERY));
+        Ok(Self { limit, lanes, turn: 0, inbox, outbox, questions, expect, started: read_clock(), outcome })
+    }
+
+    /// Until `window` nanoseconds are over or the limit is asked, and its answers are in or given up.
+    fn run(mut self, pace: Pace, window: u64) -> io::Result<Outcome> {
+        let mut now = 0;
+        while now < window && self.outcome.ended() < self.limit {
+            self.send_due(pace, now)?;
+            let received = self.receive()?;
+            if received == 0 && matches!(pace, Pace::Waiting(_)) {
+                // The upstream shares this core, and there is no schedule to miss.
+                thread::sleep(BREATH);
+            }
+            now = self.now();
+        }
+        self.outcome.seconds = self.now() as f64 / 1e9;
+        let answered = self.outcome.answered;
+        self.drain()?;
+        self.outcome.answered = answered;
+        Ok(self.outcome)
     }
 
     /// Nanoseconds of the run.
@@ -172,12 +194,12 @@ impl<'q> Generator<'q> {
 
     /// Sends what is due, one batch at most, from the socket whose turn it is.
     fn send_due(&mut self, pace: Pace, now: u64) -> io::Result<()> {
-        let Outcome { sent, answered, lost, wrong, .. } = self.outcome;
+        let sent = self.outcome.sent;
         let due = match pace {
             Pace::PerSecond(rate) => (now as f64 * rate / 1e9) as u64 + 1,
-            Pace::Waiting(bound) => answered + lost + wrong + bound,
+            Pace::Waiting(bound) => self.outcome.ended() + bound,
         };
-        let count = due.saturating_sub(sent).min(BATCH as u64);
+        let count = due.min(self.limit).saturating_sub(sent).min(BATCH as u64);
         if count == 0 {
             return Ok(());
         }
@@ -199,9 +221,7 @@ impl<'q> Generator<'q> {
         let (id, lost) = self.lanes[self.turn].in_flight.ask(Waiting { scheduled, name });
         self.outcome.lost += u64::from(lost);
         let Some(query) = self.outbox.buffer() else { return };
-        query[..2].copy_from_slice(&id.to_be_bytes());
-        query[2..HEADER].copy_from_slice(&FLAGS_AND_COUNTS);
-        let length = HEADER + self.questions.write(name, &mut query[HEADER..]);
+        let length = write_query(query, id, self.questions, name);
         self.outbox.push(length, None, None);
     }
 
@@ -237,6 +257,11 @@ impl<'q> Generator<'q> {
 }
 
 impl Outcome {
+    /// Queries that wait no longer.
+    fn ended(&self) -> u64 {
+        self.answered + self.lost + self.wrong
+    }
+
     fn count(&mut self, reply: &[u8], in_flight: &mut InFlight, questions: &Questions, expect: Expect, now: u64) {
         let Some(query) = reply.first_chunk().and_then(|id| in_flight.answer(u16::from_be_bytes(*id))) else { return };
         if is_right(reply, query.name, questions, expect) {
@@ -248,7 +273,8 @@ impl Outcome {
     }
 }
 
-fn is_right(reply: &[u8], name: u32, questions: &Questions, expect: Expect) -> bool {
+/// Whether `reply` is a right answer to `name`.
+pub(crate) fn is_right(reply: &[u8], name: u32, questions: &Questions, expect: Expect) -> bool {
     let mut question = [0; QUESTION];
     let length = questions.write(name, &mut question);
     let Some((header, rest)) = reply.split_first_chunk::<HEADER>() else { return false };
@@ -271,7 +297,8 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// The time now.
 #[expect(clippy::disallowed_methods, reason = "the generator lives by the clock")]
-fn read_clock() -> Instant {
+pub(crate) fn read_clock() -> Instant {
     Instant::now()
 }

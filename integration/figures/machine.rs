@@ -12,17 +12,27 @@ pub(crate) fn describe(programs: &Programs) -> String {
     let model = field(&cpu, "model name").map_or("unknown CPU", |value| value.trim_start_matches([':', ' ', '\t']));
     let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     format!(
-        "{model}, {cores} cores, Linux {kernel}; doorstep {doorstep} ({commit}), unbound {unbound}, {coredns}, {rustc}; {date}, load \
-         average before the run {load}.",
+        "{model}, {cores} cores, Linux {kernel}; doorstep {doorstep} ({commit}), unbound {unbound}, dnsdist {dnsdist}, dnsmasq {dnsmasq}, \
+         Knot Resolver {knot}, {coredns}, {rustc}; {date}, load average before the run {load}.",
         kernel = read("/proc/sys/kernel/osrelease").trim(),
         doorstep = env!("CARGO_PKG_VERSION"),
         commit = say("git", &["describe", "--always", "--dirty"]),
-        unbound = say(&programs.unbound.display().to_string(), &["-V"]).trim_start_matches("Version "),
+        unbound = version("unbound", "-V"),
+        dnsdist = version("dnsdist", "--version"),
+        dnsmasq = version("dnsmasq", "--version"),
+        knot = version("kresd", "--version"),
         coredns = say(&programs.coredns.display().to_string(), &["-version"]),
         rustc = say("rustc", &["--version"]),
         date = say("date", &["-u", "+%F"]),
         load = read("/proc/loadavg").split(' ').next().unwrap_or("unknown"),
     )
+}
+
+/// The first number with dots that a program says of itself.
+fn version(program: &str, flag: &str) -> String {
+    let line = say(program, &[flag]);
+    let is_version = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.');
+    line.split_whitespace().find(is_version).unwrap_or("unknown").to_owned()
 }
 
 /// The first line a command prints, `unknown` where it cannot be run.

@@ -1,32 +1,40 @@
-//! The figures of README: doorstep, unbound and CoreDNS beside the socket floor, in one run on one machine. `integration/bench` starts
-//! it; servers on one core, load and upstream on the other.
+//! The figures of README: doorstep beside the socket floor and the other forwarders, in one run on one machine. `integration/bench`
+//! starts it; servers on one core, load and upstream on the other.
 
+mod certificates;
+mod compare;
+mod concurrent;
 mod contenders;
 mod floor;
 mod floor_epoll;
 mod in_flight;
 mod load;
 mod machine;
+mod memory;
+mod metrics;
+mod packets;
 mod process;
 mod questions;
 mod rounds;
 mod server;
+mod start;
 mod table;
+mod tcp;
+mod trace;
+mod transport;
+mod transports;
+mod upstream;
 
 use std::error::Error;
-use std::fs;
-use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use contenders::Programs;
-use questions::CLUSTER;
-use rounds::{Effort, Rounds, median};
+use compare::{Part, compare};
+use rounds::Effort;
 
-const FULL: Effort = Effort { rounds: 5, window: Duration::from_secs(2) };
-const QUICK: Effort = Effort { rounds: 1, window: Duration::from_millis(300) };
+const FULL: Effort = Effort { rounds: 9, window: Duration::from_secs(1), misses: 20_000, trace: Duration::from_secs(100) };
+const QUICK: Effort = Effort { rounds: 1, window: Duration::from_millis(300), misses: 2_000, trace: Duration::from_secs(3) };
 
 fn main() -> ExitCode {
     match run() {
@@ -44,55 +52,29 @@ fn run() -> Result<(), Box<dyn Error>> {
     match words[..] {
         ["floor", address] => match floor::serve(address.parse()?)? {},
         ["floor-epoll", address] => match floor_epoll::serve(address.parse()?)? {},
-        ["compare", coredns, unbound] => compare(coredns, unbound, FULL),
-        ["compare", coredns, unbound, "--quick"] => compare(coredns, unbound, QUICK),
+        ["concurrent", address] => match concurrent::serve(address.parse()?)? {},
+        ["compare", coredns, ref flags @ ..] => {
+            let (effort, parts) = read(flags)?;
+            compare(coredns, effort, &parts)
+        }
         _ => Err("started by integration/bench: see integration/bench --help".into()),
     }
 }
 
-fn compare(coredns: &str, unbound: &str, effort: Effort) -> Result<(), Box<dyn Error>> {
-    let doorstep = PathBuf::from(env!("CARGO_BIN_EXE_doorstep"));
-    let target = doorstep.ancestors().nth(2).unwrap_or(Path::new("target")).to_owned();
-    let state = target.join("figures");
-    fs::create_dir_all(&state)?;
-    let programs = Programs { doorstep, figures: std::env::current_exe()?, coredns: coredns.into(), unbound: unbound.into() };
-    let machine = machine::describe(&programs);
-
-    let upstream = contenders::start_upstream(&programs, &state)?;
-    let contenders = contenders::start_all(&programs, upstream.address, &state)?;
-    let tell = |step: &str| writeln!(anstream::stderr(), "{step}");
-    let mut rounds = Rounds::prepare(&contenders, effort)?;
-    // One thread each, and one of each core: whoever else wants a core makes them stand in line.
-    let ours = || io::Result::Ok((process::scheduled(std::process::id())?, contenders[0].server.scheduled()?));
-    let before = ours()?;
-    rounds.hits(tell)?;
-    let after = ours()?;
-    let (load, floor) = (after.0.disturbed_since(before.0), after.1.disturbed_since(before.1));
-    rounds.misses(tell)?;
-    let upstream = ask_upstream(upstream.address, effort)?;
-
-    let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
-    let text = format!(
-        "{table}\n{machine}\n\n\
-         Ratios are to the socket floor, which only sends each query back; for misses, to the best. Medians of {count} interleaved rounds \
-         of {seconds} s; servers on one core, load and upstream (CoreDNS, asked over TCP) on another. Asked directly, over UDP, the \
-         upstream answers {upstream:.0} a second. Failed: share of the queries at the fixed rates and of the misses without a right \
-         answer within 1 s; at saturation 30 % more is asked than was answered at best. Nobody beats the floor: a ratio on its wrong \
-         side, or within the spread of the floor's own rounds, is noise. During the hits others had the core of the load {load:.1} % of \
-         the time that it could have run, and the floor's core {floor:.1} %: above 1 %, these are no figures to go by.\n",
-        table = table::render(&names, &rounds.figures),
-        count = effort.rounds,
-        seconds = effort.window.as_secs_f64(),
-    );
-    fs::write(target.join("figures.md"), &text)?;
-    write!(anstream::stdout(), "{text}")?;
-    Ok(())
-}
-
-/// Answers a second of the upstream over UDP without anyone before it. Over TCP, which spares it a goroutine a query, it can do more.
-fn ask_upstream(upstream: SocketAddr, effort: Effort) -> io::Result<f64> {
-    let runs = (0..effort.rounds).map(|run| Ok(rounds::ask_misses(upstream, CLUSTER, u32::MAX - run, effort)?.rate()));
-    Ok(median(&runs.collect::<io::Result<Vec<_>>>()?))
+/// `--quick`, `--rounds N`, `--only PART,…`.
+fn read(flags: &[&str]) -> Result<(Effort, Vec<Part>), Box<dyn Error>> {
+    let (mut effort, mut parts) = (FULL, Part::ALL.to_vec());
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let mut value = || flags.next().ok_or_else(|| format!("{flag} takes a value"));
+        match *flag {
+            "--quick" => effort = QUICK,
+            "--rounds" => effort.rounds = value()?.parse()?,
+            "--only" => parts = value()?.split(',').map(Part::named).collect::<Result<_, _>>()?,
+            _ => return Err(format!("no flag {flag}: see integration/bench --help").into()),
+        }
+    }
+    Ok((effort, parts))
 }
 
 /// Without the `--bench` that cargo adds.

@@ -1,5 +1,6 @@
 //! Processes as the kernel sees them: their time and their memory.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -45,6 +46,25 @@ pub(crate) fn resident(pid: u32) -> io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kibibytes = field(&status, "VmRSS:").and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
     kibibytes.map(|size| size / 1024.0).ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
+}
+
+/// Established TCP connections of a process to the port of its upstream.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn connections(pid: u32, port: u16) -> io::Result<usize> {
+    const ESTABLISHED: &str = "01";
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp"))?;
+    let there = format!(":{port:04X}");
+    let sockets = table.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (remote, state, inode) = (fields.get(2)?, fields.get(3)?, fields.get(9)?);
+        (remote.ends_with(&there) && *state == ESTABLISHED).then(|| format!("socket:[{inode}]"))
+    });
+    let established: HashSet<String> = sockets.collect();
+    let files = fs::read_dir(format!("/proc/{pid}/fd"))?;
+    let open = files.flatten().filter_map(|file| fs::read_link(file.path()).ok()?.into_os_string().into_string().ok());
+    Ok(open.filter(|file| established.contains(file)).count())
 }
 
 /// What follows `key` in a file of `key value` lines.

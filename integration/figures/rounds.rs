@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use crate::contenders::Contender;
 use crate::load::{self, Expect, Outcome, Pace};
+use crate::memory::Weight;
 use crate::questions::{CLUSTER, OUTSIDE, Questions};
+use crate::tcp;
 
 /// Popular names.
 const HOT: u32 = 1_000;
 /// Queries a second when latency is measured.
-const LATENCY_RATE: f64 = 10_000.0;
+const LATENCY_RATES: [f64; 2] = [10_000.0, 50_000.0];
+/// Who answers less than this share of what is asked does not keep up, and has no latency at that rate.
+const KEPT_UP: f64 = 0.99;
 /// Queries a second when CPU time is measured.
 const CPU_RATE: f64 = 20_000.0;
 /// Where the search for saturation begins, in queries a second, and its steps.
@@ -21,7 +25,7 @@ const SATURATED: f64 = 0.9;
 /// At saturation this many times as much is asked as was answered at best.
 const OVERLOAD: f64 = 1.3;
 /// Misses waiting at once.
-const MISSES: u64 = 100;
+pub(crate) const MISSES: u64 = 100;
 
 /// How long the benchmark takes.
 #[derive(Clone, Copy)]
@@ -30,11 +34,17 @@ pub(crate) struct Effort {
     pub(crate) rounds: u32,
     /// One measurement.
     pub(crate) window: Duration,
+    /// Misses of one round, where they are counted.
+    pub(crate) misses: u32,
+    /// How long a trace is replayed.
+    pub(crate) trace: Duration,
 }
 
 /// One contender, measured. Every list has one value a round.
 #[derive(Default)]
 pub(crate) struct Figures {
+    /// Whether it forwards; a floor does not.
+    pub(crate) forwards: bool,
     /// Answers a second at saturation.
     pub(crate) saturation: Vec<f64>,
     /// Share of the queries that got no answer then. None lost: it was not saturated, and can do more.
@@ -43,19 +53,23 @@ pub(crate) struct Figures {
     pub(crate) busy: Vec<f64>,
     /// Microseconds of CPU time for one answer from the cache.
     pub(crate) cpu: Vec<f64>,
-    /// Median latency, in microseconds.
-    pub(crate) p50: Vec<f64>,
-    /// Latency that nine of ten answers stay below, in microseconds.
-    pub(crate) p90: Vec<f64>,
+    /// Microseconds that half, nine tenths and 99 hundredths of the answers stay below, at each rate.
+    pub(crate) latency: [[Vec<f64>; 3]; 2],
+    /// Answers a second over TCP; the floor has none.
+    pub(crate) tcp: Vec<f64>,
     /// Misses a second, names of the cluster; the floor has none.
     pub(crate) cluster: Vec<f64>,
     /// Misses a second, other names; the floor has none.
     pub(crate) outside: Vec<f64>,
     /// Microseconds of CPU time for one miss, of either kind.
     pub(crate) cpu_miss: Vec<f64>,
-    /// Resident MiB after the start, then with the hot set cached.
-    pub(crate) resident: [f64; 2],
-    /// Queries sent at the two fixed rates and as misses.
+    /// Milliseconds from the start of a process to its first answer.
+    pub(crate) start: Vec<f64>,
+    /// Octets of a cached answer; NaN before it is weighed.
+    pub(crate) weight: Weight,
+    /// Resident MiB after the start.
+    pub(crate) idle: f64,
+    /// Queries sent at the fixed rates, over TCP and as misses.
     pub(crate) asked: u64,
     /// Of these, without a right answer.
     pub(crate) failed: u64,
@@ -100,6 +114,23 @@ impl<'c> Rounds<'c> {
         Ok(())
     }
 
+    /// Answers from the cache over TCP. The floor has none.
+    pub(crate) fn tcp(&mut self, tell: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
+        let hot = Questions::zipf(HOT);
+        for round in 1..=self.effort.rounds {
+            for (contender, figures) in self.contenders.iter().zip(&mut self.figures) {
+                if contender.expect == Expect::Record {
+                    tell(&format!("TCP, round {round} of {}: {}", self.effort.rounds, contender.name))?;
+                    let outcome = tcp::run(contender.server.address, &hot, self.effort.window)?;
+                    figures.tcp.push(outcome.answered.get() as f64 / self.effort.window.as_secs_f64());
+                    figures.asked += outcome.answered.get() + outcome.lost.get();
+                    figures.failed += outcome.lost.get();
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Answers that must be asked for. The floor has none.
     pub(crate) fn misses(&mut self, tell: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
         let mut run = 0;
@@ -124,12 +155,11 @@ pub(crate) fn ask_misses(server: SocketAddr, zone: &str, run: u32, effort: Effor
     load::run(server, &Questions::unique(zone, run), Expect::Record, Pace::Waiting(MISSES), effort.window)
 }
 
-/// Weighs, warms, and finds roughly how many queries a second the contender answers.
+/// Weighs it, warms it, and finds roughly how many queries a second the contender answers.
 fn prepare(contender: &Contender, effort: Effort) -> io::Result<(Figures, f64)> {
     let server = &contender.server;
-    let started = server.resident()?;
+    let idle = server.resident()?;
     load::warm(server.address, HOT, contender.expect)?;
-    let resident = [started, server.resident()?];
     let hot = Questions::zipf(HOT);
     let (mut rate, step) = SEARCH;
     let mut best: f64 = 0.0;
@@ -137,17 +167,25 @@ fn prepare(contender: &Contender, effort: Effort) -> io::Result<(Figures, f64)> 
         let outcome = load::run(server.address, &hot, contender.expect, Pace::PerSecond(rate), effort.window / 4)?;
         best = best.max(outcome.rate());
         if outcome.rate() < rate * SATURATED {
-            return Ok((Figures { resident, ..Figures::default() }, best));
+            let forwards = contender.expect == Expect::Record;
+            return Ok((Figures { forwards, idle, ..Figures::default() }, best));
         }
         rate *= step;
     }
 }
 
+/// Who does not keep up with a rate is not charged for what it loses there.
 fn measure_latency(contender: &Contender, hot: &Questions, effort: Effort, figures: &mut Figures) -> io::Result<()> {
-    let mut outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(LATENCY_RATE), effort.window)?;
-    figures.note(&outcome);
-    figures.p50.push(outcome.latency(0.5));
-    figures.p90.push(outcome.latency(0.9));
+    for (at, rate) in LATENCY_RATES.into_iter().enumerate() {
+        let mut outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(rate), effort.window)?;
+        let keeps_up = outcome.rate() >= KEPT_UP * rate;
+        if keeps_up {
+            figures.note(&outcome);
+        }
+        for (values, quantile) in figures.latency[at].iter_mut().zip([0.5, 0.9, 0.99]) {
+            values.push(if keeps_up { outcome.latency(quantile) } else { f64::NAN });
+        }
+    }
     Ok(())
 }
 

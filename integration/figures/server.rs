@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -38,8 +38,20 @@ impl Server {
     /// # Errors
     /// It cannot be started, ends at once, or does not answer within 15 s; the message names its log.
     pub(crate) fn start(program: &Program<'_>, state: &Path) -> io::Result<Self> {
-        let log = state.join(format!("{}.log", program.name));
-        let output = File::create(&log)?;
+        let mut server = Self::spawn(program, state)?;
+        if server.answers(program.expect)? {
+            return Ok(server);
+        }
+        let log = program.log(state);
+        Err(io::Error::other(format!("{} does not answer on {}: see {}", program.name, program.address, log.display())))
+    }
+
+    /// Starts `program`, which will answer some time.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn spawn(program: &Program<'_>, state: &Path) -> io::Result<Self> {
+        let output = File::create(program.log(state))?;
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "taskset", "-c", &program.core.to_string()])
             .args(&program.command)
@@ -48,11 +60,12 @@ impl Server {
             .stderr(output)
             .spawn()
             .map_err(|error| io::Error::other(format!("setpriv, of util-linux, cannot be run: {error}")))?;
-        let mut server = Self { child, address: program.address };
-        if server.answers(program.expect)? {
-            return Ok(server);
-        }
-        Err(io::Error::other(format!("{} does not answer on {}: see {}", program.name, program.address, log.display())))
+        Ok(Self { child, address: program.address })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Time on its core since its start.
@@ -81,14 +94,15 @@ impl Server {
 
     fn answers(&mut self, expect: Expect) -> io::Result<bool> {
         const TRIES: u32 = 150;
+        const PAUSE: Duration = Duration::from_millis(100);
         for _ in 0..TRIES {
             if self.child.try_wait()?.is_some() {
                 return Ok(false);
             }
-            if load::ask_once(self.address, expect) {
+            if load::ask_once(self.address, expect, PAUSE) {
                 return Ok(true);
             }
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(PAUSE);
         }
         Ok(false)
     }
@@ -102,6 +116,17 @@ impl Drop for Server {
     }
 }
 
+impl Program<'_> {
+    fn log(&self, state: &Path) -> PathBuf {
+        state.join(format!("{}-{}.log", self.address.port(), self.name.replace(' ', "-")))
+    }
+}
+
+/// Where a server that answers at `address` shows its metrics.
+pub(crate) fn admin_of(address: SocketAddr) -> SocketAddr {
+    (Ipv4Addr::new(127, 0, 0, 2), address.port()).into()
+}
+
 /// A loopback address whose port is free for UDP and TCP.
 ///
 /// # Errors
@@ -110,7 +135,7 @@ pub(crate) fn free_address() -> io::Result<SocketAddr> {
     const TRIES: u32 = 100;
     for _ in 0..TRIES {
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        if TcpListener::bind(address).is_ok() {
+        if TcpListener::bind(address).is_ok() && TcpListener::bind(admin_of(address)).is_ok() {
             return Ok(address);
         }
     }

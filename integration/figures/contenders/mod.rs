@@ -1,0 +1,34 @@
+//! Who is compared, and how each is configured: one core, one thread, the same upstream, a cache with room for all names, no validation,
+//! no log of queries.
+
+mod contender;
+mod coredns;
+mod dnsdist;
+mod dnsmasq;
+mod doorstep;
+mod floor;
+mod knot;
+mod unbound;
+
+use crate::load::Expect;
+
+pub(crate) use contender::{Contender, Forward, Kind, LOAD, Programs, Room, Site, start_all};
+
+/// The rows of the tables, the floor first.
+pub(crate) const KINDS: [Kind; 8] = [
+    Kind { name: "socket floor", expect: Expect::Echo, command: floor::blocking },
+    Kind { name: "echo by epoll", expect: Expect::Echo, command: floor::epoll },
+    DOORSTEP,
+    UNBOUND,
+    Kind { name: "dnsdist", expect: Expect::Record, command: dnsdist::command },
+    Kind { name: "dnsmasq", expect: Expect::Record, command: dnsmasq::command },
+    Kind { name: "Knot Resolver", expect: Expect::Record, command: knot::command },
+    COREDNS,
+];
+
+/// doorstep, as released.
+pub(crate) const DOORSTEP: Kind = Kind { name: "doorstep", expect: Expect::Record, command: doorstep::command };
+/// unbound, Debian's.
+pub(crate) const UNBOUND: Kind = Kind { name: "unbound", expect: Expect::Record, command: unbound::command };
+/// CoreDNS, built here.
+pub(crate) const COREDNS: Kind = Kind { name: "CoreDNS", expect: Expect::Record, command: coredns::command };

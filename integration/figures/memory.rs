@@ -1,0 +1,47 @@
+//! What a cached answer takes: how much more of a process is resident with ample room and a full cache than with scant room and few
+//! answers.
+
+use std::io;
+
+use crate::contenders::{Contender, Kind, Room, Site};
+use crate::{load, metrics};
+
+/// Answers cached.
+pub(crate) const NAMES: u32 = 100_000;
+
+/// Octets of one of [`NAMES`] cached A answers; NaN before they are weighed.
+pub(crate) struct Weight {
+    /// As the process has grown.
+    pub(crate) resident: f64,
+    /// By its own account; NaN where it keeps none.
+    pub(crate) accounted: f64,
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self { resident: f64::NAN, accounted: f64::NAN }
+    }
+}
+
+/// Weighs a cached answer of `kind`. What a cache sets aside at its start counts, for all the same, since the lighter process has next to
+/// none; what the first misses take once does not, since both have had them.
+///
+/// # Errors
+/// It cannot be started, or does not answer.
+pub(crate) fn weigh(kind: &Kind, site: &Site<'_>) -> io::Result<Weight> {
+    const MIB: f64 = 1_048_576.0;
+    let few = Room::Scant.answers();
+    let light = fill(kind, &Site { room: Room::Scant, ..*site }, few)?.server.resident()?;
+    let full = fill(kind, site, NAMES)?;
+    let resident = (full.server.resident()? - light) * MIB / f64::from(NAMES - few);
+    let bytes = metrics::sum(full.server.address, "doorstep_cache_bytes", "");
+    let entries = metrics::sum(full.server.address, "coredns_cache_entries", "");
+    Ok(Weight { resident, accounted: bytes / entries })
+}
+
+/// Starts it and has it cache `names` answers.
+fn fill(kind: &Kind, site: &Site<'_>, names: u32) -> io::Result<Contender> {
+    let contender = kind.start(site)?;
+    load::warm(contender.server.address, names, contender.expect)?;
+    Ok(contender)
+}

@@ -1,0 +1,83 @@
+//! Whom all forwarders ask: the real CoreDNS, or a server that takes a millisecond over every answer.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::certificates::Certificates;
+use crate::contenders::{Forward, LOAD, Programs};
+use crate::load::Expect;
+use crate::questions::OUTSIDE;
+use crate::server::{Program, Server, free_address};
+use crate::transport::Transport;
+
+/// A running upstream.
+pub(crate) struct Upstream {
+    /// It runs.
+    pub(crate) server: Server,
+    /// TLS over TCP, QUIC over UDP.
+    encrypted: Option<SocketAddr>,
+}
+
+impl Upstream {
+    /// A CoreDNS that makes up an A record for every name of the two zones.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn coredns(programs: &Programs, certificates: &Certificates, state: &Path) -> io::Result<Self> {
+        let (address, encrypted) = (free_address()?, free_address()?);
+        let tls = format!("    tls {} {}\n", certificates.certificate.display(), certificates.key.display());
+        let corefile = [block("", address, ""), block("tls://", encrypted, &tls), block("quic://", encrypted, &tls)].concat();
+        let server = run_coredns(programs, "upstream", &corefile, address, state)?;
+        Ok(Self { server, encrypted: Some(encrypted) })
+    }
+
+    /// A server of our own that answers every query a millisecond after it came, however many wait.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn concurrent(programs: &Programs, state: &Path) -> io::Result<Self> {
+        let address = free_address()?;
+        let command = vec![programs.figures.display().to_string(), "concurrent".to_owned(), address.to_string()];
+        let program = Program { name: "concurrent", core: LOAD, command, address, expect: Expect::Record };
+        Ok(Self { server: Server::start(&program, state)?, encrypted: None })
+    }
+
+    /// How to ask it over `transport`; `None` where it does not speak that.
+    pub(crate) fn over(&self, transport: Transport, certificates: &Certificates) -> Option<Forward> {
+        let address = if transport.is_encrypted() { self.encrypted? } else { self.server.address };
+        Some(Forward { address, transport, authority: certificates.authority.clone() })
+    }
+}
+
+/// Starts a CoreDNS that answers at `address`.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn run_coredns(programs: &Programs, name: &str, corefile: &str, address: SocketAddr, state: &Path) -> io::Result<Server> {
+    let file = state.join(format!("{name}.Corefile"));
+    fs::write(&file, corefile)?;
+    let arguments = ["-quiet", "-conf"].map(str::to_owned);
+    let command = std::iter::once(&programs.coredns).map(|program| program.display().to_string());
+    let command = command.chain(arguments).chain([file.display().to_string()]).collect();
+    Server::start(&Program { name, core: LOAD, command, address, expect: Expect::Record }, state)
+}
+
+fn block(scheme: &str, address: SocketAddr, more: &str) -> String {
+    format!(
+        r#"{scheme}.:{port} {{
+    bind {ip}
+{more}    template IN A {OUTSIDE} cluster.local {{
+        answer "{{{{ .Name }}}} 3600 IN A 192.0.2.1"
+    }}
+    template ANY ANY . {{
+        rcode NXDOMAIN
+        authority ". 3600 IN SOA ns.invalid. hostmaster.invalid. 1 7200 900 86400 30"
+    }}
+}}
+"#,
+        port = address.port(),
+        ip = address.ip(),
+    )
+}
