@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::servers::{Manner, SLOW, tcp, tcp_on};
 use super::*;
+use crate::wire::Rcode;
 
 /// A deadline that a busy machine does not come near.
 const PATIENT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -94,6 +95,7 @@ async fn what_a_server_says_instead_of_an_answer_is_named() {
         (Manner::ServFail, FailureClass::ServFail),
         (Manner::Lame, FailureClass::Refused),
         (Manner::Odd, FailureClass::OtherRcode),
+        (Manner::FormErr, FailureClass::OtherRcode),
         (Manner::Garbage, FailureClass::Malformed),
     ] {
         assert_eq!(one(manner, Lane::Elastic).await, Err(class));
@@ -203,6 +205,18 @@ async fn servfail_is_asked_of_another_server_once_and_else_is_the_answer() {
     let before = bad.asked.load(SeqCst);
     assert_eq!(rig(&servers).ask("x", Lane::Elastic).await, Err(FailureClass::ServFail));
     assert_eq!((bad.asked.load(SeqCst) - before, worse.asked.load(SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn formerr_is_asked_of_another_server_once_and_else_is_servfail() {
+    let (bad, worse, good) = (tcp(Manner::FormErr).await, tcp(Manner::FormErr).await, tcp(Manner::Serial).await);
+    for _ in 0..8 {
+        assert_eq!(rig(&[Server::Tcp(bad.address), Server::Tcp(good.address)]).ask("x", Lane::Elastic).await, Ok(()));
+    }
+    let rig = rig(&[Server::Tcp(bad.address), Server::Tcp(worse.address)]);
+    let failure = rig.group.exchange(&key("x"), Lane::Elastic).await.unwrap_err();
+    assert_eq!((failure.class, failure.rcode), (FailureClass::OtherRcode, Rcode::SERV_FAIL), "the client's query was well");
+    assert_eq!(worse.asked.load(SeqCst), 1);
 }
 
 #[tokio::test]
