@@ -63,6 +63,7 @@ fn upstream(group: &Arc<Group>, now: Instant) -> Value {
     json!({
         "name": group.name(),
         "servers": group.servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "endpoints": group.endpoints().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outage": group.is_out(),
         "silent": group.silent(now),
         "last_failure": group.last_failure().map(|class| json!({ "kind": class.label(), "means": class.meaning() })),

@@ -43,6 +43,10 @@ impl Endpoint {
         Endpoint { server, standing: Mutex::default(), pools: Default::default(), without_opt_until: Mutex::new(None) }
     }
 
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
     pub(super) fn standing(&self) -> Standing {
         *self.standing.lock()
     }

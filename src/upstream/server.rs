@@ -24,6 +24,16 @@ impl Server {
         matches!(self, Self::Tls(..) | Self::Quic(..))
     }
 
+    /// Another one that is asked the same way and shows the same certificate.
+    pub(super) fn moved_to(&self, address: SocketAddr) -> Self {
+        match self {
+            Self::Udp(_) => Self::Udp(address),
+            Self::Tcp(_) => Self::Tcp(address),
+            Self::Tls(_, name) => Self::Tls(address, name.clone()),
+            Self::Quic(_, name) => Self::Quic(address, name.clone()),
+        }
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         match self {
