@@ -224,9 +224,9 @@ impl Course {
             group.endpoints[index].fail(Instant::now());
         }
         match class {
-            FailureClass::Overload => Next::Stop,
+            // Without room for a connection to one server there may be one to another already.
             _ if ask.others => self.retry(Next::Again),
-            FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
+            FailureClass::Overload | FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
             FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied | FailureClass::Tls => self.retry(Next::Pause),
             _ => self.retry(Next::Again),
         }

@@ -158,3 +158,14 @@ async fn sleep_until_joined<T>(thread: &std::thread::ScopedJoinHandle<'_, T>) {
         sleep(MS(1)).await;
     }
 }
+
+#[tokio::test]
+async fn without_room_for_a_connection_to_one_server_the_other_is_asked_over_the_one_there_is() {
+    let (one, other) = (tcp(Manner::Serial).await, tcp(Manner::Serial).await);
+    let timing = Timing { idle: MS(60_000), ..quick() };
+    let rig = rig_with(&[Server::Tcp(one.address), Server::Tcp(other.address)], timing, Bounds::new(1, 0));
+    for _ in 0..20 {
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    }
+    assert_eq!(one.accepted.load(SeqCst) + other.accepted.load(SeqCst), 1);
+}
