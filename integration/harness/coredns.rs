@@ -101,6 +101,19 @@ impl CoreDns {
         (start(&hosts[0]), hosts[1..].iter().map(start).collect())
     }
 
+    /// Knows the cluster's names, and asks `upstream` for all others, over the transport that it is asked over itself.
+    pub(crate) fn start_before(stage: &Stage, upstream: SocketAddr) -> Self {
+        let cluster = stage.file("cluster.zone", CLUSTER);
+        let mut coredns = Self::declare(stage, "Corefile.before", |port| {
+            format!(
+                ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    file {} cluster.local\n    forward . {upstream}\n}}\n",
+                cluster.display()
+            )
+        });
+        coredns.run();
+        coredns
+    }
+
     /// A lame one: SERVFAIL below `servfail.test`, REFUSED to everything else.
     pub(crate) fn start_failing(stage: &Stage) -> Self {
         let mut coredns = Self::declare(stage, "Corefile.failing", |port| {

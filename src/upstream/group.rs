@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::discovery::Heard;
 use super::estimate::Estimate;
+use super::external::External;
 use super::hedge::Budget;
 use super::members::{Asked, Members};
 use super::metrics::Metrics;
@@ -99,6 +100,7 @@ pub(super) struct Shared {
     /// Of the cluster lane: the elastic lane takes slowness for no fault.
     cluster: Mutex<Estimate>,
     hedges: Mutex<Budget>,
+    pub(super) external: External,
 }
 
 impl Shared {
@@ -142,6 +144,7 @@ impl Group {
                 quic: Arc::new(Secure::over_quic(config.trust)),
                 cluster: Mutex::new(Estimate::new()),
                 hedges: Mutex::default(),
+                external: External::default(),
             },
         })
     }
@@ -161,6 +164,27 @@ impl Group {
         self.members.found()
     }
 
+    /// Whether external names are asked of the TCP servers over UDP, because over TCP they fail.
+    pub fn external_over_udp(&self) -> bool {
+        self.shared.external.over_udp()
+    }
+
+    /// Finds out whether external names fail over TCP alone, and if so asks for them over UDP from now on. Whether they are.
+    pub async fn weigh_external(&self) -> bool {
+        let now = Instant::now().into_std();
+        let changed = self.shared.external.weigh(self.servers(), &self.shared, now).await;
+        match (changed, self.external_over_udp()) {
+            (true, true) => tracing::warn!(
+                upstream = self.name,
+                "external names fail over TCP and succeed over UDP: asked over UDP from now on; the upstream's own upstream takes no TCP, \
+                 set `prefer_udp` in CoreDNS' forward block"
+            ),
+            (true, false) => tracing::info!(upstream = self.name, "external names succeed over TCP: asked over TCP again"),
+            (false, _) => {}
+        }
+        self.external_over_udp()
+    }
+
     /// Asks once, with the retries the design allows, within [`Timing::exchange`]. Must be called inside a tokio runtime; connections are
     /// shared by callers on different runtimes, and each lives on the runtime of the caller that dialled it.
     ///
@@ -171,7 +195,19 @@ impl Group {
         if let Some(twin) = self.members.due() {
             drop(tokio::spawn(Arc::clone(self).look(twin.clone())));
         }
-        self.ask(key, lane).await
+        let outcome = self.ask(key, lane).await;
+        if lane == Lane::Elastic && self.may_go_over_udp() {
+            let failure = outcome.as_ref().err().map(|failure| failure.class);
+            if self.shared.external.note(failure, Instant::now().into_std()) {
+                let group = Arc::clone(self);
+                drop(tokio::spawn(async move { group.weigh_external().await }));
+            }
+        }
+        outcome
+    }
+
+    fn may_go_over_udp(&self) -> bool {
+        self.servers().iter().any(|server| matches!(server, Server::Tcp(_)))
     }
 
     /// Whom an exchange that begins now asks.

@@ -1,6 +1,7 @@
 //! One question out, one checked answer in.
 //!
-//! A [`Group`] is one configured set of servers, and the addresses found behind them (`discovery`, pure, and `members`).
+//! A [`Group`] is one configured set of servers, and the addresses found behind them (`discovery`, pure, and `members`); external names may
+//! go another way than those of the cluster (`external`).
 //! [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
 //! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic`, or `udp` (bytes). Every
 //! failure is named once, where it happens, in `failure`.
@@ -14,6 +15,7 @@ mod dial;
 mod discovery;
 mod endpoint;
 mod estimate;
+mod external;
 mod failure;
 mod group;
 mod hedge;

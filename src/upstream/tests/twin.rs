@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::servers::answer;
+use super::servers::{answer, udp_on};
 use super::*;
 use crate::upstream::Twin;
 use crate::wire::Name;
@@ -182,4 +182,41 @@ async fn without_an_answer_the_pods_stay_and_with_one_that_names_none_they_go() 
     service.fails.store(false, SeqCst);
     rig.group.clone().look(twin()).await;
     assert!(rig.group.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn external_names_go_over_udp_while_they_fail_over_tcp_alone() {
+    let service = Service::start(&[]).await;
+    udp_on(UdpSocket::bind(service.address).await.unwrap(), |_, question| vec![answer(question)]);
+    let rig = rig(&[Server::Tcp(service.address)]);
+    let attempts = |transport: usize| rig.metrics.snapshot().attempts[2 * transport + 1].2;
+    assert!(!rig.group.weigh_external().await, "TCP is well");
+    service.fails.store(true, SeqCst);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::ServFail));
+    assert!(rig.group.weigh_external().await);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    assert_eq!((attempts(0), attempts(1)), (1, 1));
+    assert_eq!(rig.ask("x", Lane::Cluster).await, Err(FailureClass::ServFail), "names of the cluster go over TCP");
+    service.fails.store(false, SeqCst);
+    assert!(!rig.group.weigh_external().await, "mended");
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    assert_eq!((attempts(0), attempts(1)), (1, 2));
+}
+
+#[tokio::test]
+async fn many_failures_in_a_row_raise_the_question_by_themselves() {
+    let service = Service::start(&[]).await;
+    udp_on(UdpSocket::bind(service.address).await.unwrap(), |_, question| vec![answer(question)]);
+    service.fails.store(true, SeqCst);
+    let rig = rig(&[Server::Tcp(service.address)]);
+    for _ in 0..8 {
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::ServFail));
+    }
+    let changed = async {
+        while !rig.group.external_over_udp() {
+            tokio::time::sleep(MS(1)).await;
+        }
+    };
+    tokio::time::timeout(MS(10_000), changed).await.unwrap();
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
 }
