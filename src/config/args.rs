@@ -132,7 +132,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", env = "DOORSTEP_DNS_SERVICE", hide_env = true)]
     pub dns_service: Option<String>,
     /// The cluster's own zone [default: cluster.local]
-    #[arg(long, value_name = "NAME", value_parser = cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
+    #[arg(long, value_name = "NAME", value_parser = super::operator::cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
     pub cluster_domain: Option<Name>,
     /// After SIGTERM, answer on for at least this long, at most 25s [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = drain, env = "DOORSTEP_DRAIN", hide_env = true)]

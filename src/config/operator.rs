@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::Output;
 use crate::k8s::{CiliumVersion, read_drain_over};
+use crate::wire::Name;
 
 pub(super) const PREFLIGHT: &str = "\
 Network policies are enforced after the redirect, against the pod that answers. A policy that lets pods reach kube-dns by its labels \
@@ -110,6 +111,6 @@ fn cilium_version(text: &str) -> Result<CiliumVersion, String> {
     CiliumVersion::parse(text).ok_or_else(|| "a version is three numbers, such as 1.19.5".to_owned())
 }
 
-fn cluster_domain(text: &str) -> Result<Name, String> {
+pub(super) fn cluster_domain(text: &str) -> Result<Name, String> {
     Name::parse(text).map_err(|error| error.to_string())
 }
