@@ -42,7 +42,7 @@
 //! # Invariants
 //!
 //! 1. The redirect side and the query side do not know each other; they meet in [`app`] through [`lifecycle`].
-//! 2. [`wire`], [`rules`], [`cache`], `upstream::select` and [`redirect`] hold no async, no socket, no clock; `now` is an argument.
+//! 2. [`wire`], [`rules`], [`cache`], `upstream::select`, `upstream::discovery` and [`redirect`] hold no async, no socket, no clock; `now` is an argument.
 //! 3. A cache hit is a plain call.
 //! 4. argv and environment are read in `config::args` alone; there is no `static` but constants.
 //! 5. `unsafe` stands in one file: `listen::batch`.

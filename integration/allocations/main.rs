@@ -63,7 +63,7 @@ fn start() -> (Listeners, SocketAddr) {
     let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
     let servers = vec![Server::Udp(upstream.local_addr().unwrap())];
     thread::spawn(move || serve_upstream(&upstream));
-    let config = GroupConfig { name: "default".to_owned(), servers, trust: Trust::default(), timing: Timing::default() };
+    let config = GroupConfig { name: "default".to_owned(), servers, endpoints: None, trust: Trust::default(), timing: Timing::default() };
     let group = Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()));
     let config = Config { zones: Vec::new(), rules: Vec::new(), cluster_domain: Name::parse("cluster.local").unwrap() };
     let snapshot = Snapshot { rules: Ruleset::new(&config, &["default"], &[], None), groups: vec![group] };

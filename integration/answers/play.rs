@@ -41,7 +41,8 @@ impl Play {
     async fn new() -> Self {
         let upstream = Upstream::start().await;
         let servers = vec![Server::Udp(upstream.address)];
-        let config = GroupConfig { name: "default".to_owned(), servers, trust: Trust::default(), timing: Timing::default() };
+        let config =
+            GroupConfig { name: "default".to_owned(), servers, endpoints: None, trust: Trust::default(), timing: Timing::default() };
         let group = Group::new(config, Arc::new(Bounds::default()), Arc::new(Metrics::default()));
         let snapshot = snapshot(&File::parse("").unwrap(), &group);
         let cache = Cache::new(CacheConfig::default().capacity, now());

@@ -41,12 +41,16 @@ brief.outside.example. 1 IN A 192.0.2.82
 pub(crate) struct CoreDns {
     process: Option<Process>,
     corefile: PathBuf,
+    host: Ipv4Addr,
     port: u16,
     /// TLS over TCP, QUIC over UDP.
     encrypted: u16,
 }
 
 impl CoreDns {
+    /// The name of the pods of [`CoreDns::start_with_pods`].
+    pub(crate) const PODS: &str = "pods.kube-system.svc.cluster.local";
+
     /// Knows a small `cluster.local`, the root with a few names below, and answers every A question below `slow.test` after 2 s.
     pub(crate) fn start(stage: &Stage) -> Self {
         let mut cluster = CLUSTER.to_owned();
@@ -92,6 +96,38 @@ impl CoreDns {
         coredns
     }
 
+    /// One in the place of a Service, and so many pods behind it, each at an address of the loopback and all at the same port. They know the
+    /// pods, and answer the same address to every A question below `shop.svc.cluster.local`.
+    pub(crate) fn start_with_pods(stage: &Stage, count: u8) -> (Self, Vec<Self>) {
+        let hosts: Vec<Ipv4Addr> = (0..=count).map(|pod| Ipv4Addr::new(127, 0, 77, pod + 1)).collect();
+        let pods: String = hosts[1..].iter().map(|host| format!("        {host} {}\n", Self::PODS)).collect();
+        let port = free_port();
+        let start = |host: &Ipv4Addr| {
+            let text = format!(
+                ".:{port} {{\n    bind {host}\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    hosts {{\n{pods}        fallthrough\n    }}\n    \
+                 template IN A shop.svc.cluster.local kubernetes.default.svc.cluster.local {{\n        answer \"{{{{ .Name }}}} 60 IN A 198.51.100.7\"\n    }}\n}}\n"
+            );
+            let corefile = stage.file(&format!("Corefile.{host}"), &text);
+            let mut coredns = Self { process: None, corefile, host: *host, port, encrypted: 0 };
+            coredns.run();
+            coredns
+        };
+        (start(&hosts[0]), hosts[1..].iter().map(start).collect())
+    }
+
+    /// Knows the cluster's names, and asks `upstream` for all others, over the transport that it is asked over itself.
+    pub(crate) fn start_before(stage: &Stage, upstream: SocketAddr) -> Self {
+        let cluster = stage.file("cluster.zone", CLUSTER);
+        let mut coredns = Self::declare(stage, "Corefile.before", |port| {
+            format!(
+                ".:{port} {{\n    bind 127.0.0.1\n    log . \"asked {{name}} {{type}} {{proto}}\"\n    file {} cluster.local\n    forward . {upstream}\n}}\n",
+                cluster.display()
+            )
+        });
+        coredns.run();
+        coredns
+    }
+
     /// A lame one: SERVFAIL below `servfail.test`, REFUSED to everything else.
     pub(crate) fn start_failing(stage: &Stage) -> Self {
         let mut coredns = Self::declare(stage, "Corefile.failing", |port| {
@@ -131,7 +167,7 @@ impl CoreDns {
 
     fn declare(stage: &Stage, name: &str, corefile: impl FnOnce(u16) -> String) -> Self {
         let port = free_port();
-        Self { process: None, corefile: stage.file(name, &corefile(port)), port, encrypted: 0 }
+        Self { process: None, corefile: stage.file(name, &corefile(port)), host: Ipv4Addr::LOCALHOST, port, encrypted: 0 }
     }
 
     /// Starts it again, where it was stopped.
@@ -157,7 +193,7 @@ impl CoreDns {
 
     /// Where it listens, UDP and TCP.
     pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.host, self.port).into()
     }
 
     /// As an upstream over TCP.
@@ -183,6 +219,11 @@ impl CoreDns {
     /// How often it was asked for `name`, of any type.
     pub(crate) fn asked(&self, name: &str) -> usize {
         self.counted(&format!("asked {name} "))
+    }
+
+    /// How often it was asked for names below `zone`.
+    pub(crate) fn asked_below(&self, zone: &str) -> usize {
+        self.counted(&format!(".{zone} "))
     }
 
     /// How often it was asked for `name` A over `transport`.

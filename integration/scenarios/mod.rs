@@ -7,6 +7,7 @@ mod coalescing;
 mod drain;
 mod edns;
 mod encrypted;
+mod endpoints;
 mod failures;
 mod hostile;
 mod listeners;

@@ -143,6 +143,7 @@ fn resolver(upstream: SocketAddr) -> Resolver {
     let config = GroupConfig {
         name: "default".to_owned(),
         servers: vec![Server::Udp(upstream)],
+        endpoints: None,
         trust: Trust::default(),
         timing: Timing::default(),
     };

@@ -54,9 +54,9 @@ pub(super) async fn ask_name(listener: SocketAddr, name: &str) -> Heard {
     over_udp(reachable(listener), &address_of(name), UPSTREAM_PATIENCE).await
 }
 
-/// Asks for the root's name servers: an external name that every resolver knows. `server` is our listener, or an upstream itself.
-pub(super) async fn ask_external(server: SocketAddr) -> Heard {
-    over_udp(reachable(server), &key(".", TYPE_NS, CLASS_IN), UPSTREAM_PATIENCE).await
+/// Asks for the root's name servers, an external name that every resolver knows, through `listener`.
+pub(super) async fn ask_external(listener: SocketAddr) -> Heard {
+    over_udp(reachable(listener), &key(".", TYPE_NS, CLASS_IN), UPSTREAM_PATIENCE).await
 }
 
 /// The question for an A record of `name`.

@@ -10,7 +10,6 @@ use tokio::time::sleep;
 use super::probe::{self, Heard};
 use crate::lifecycle::{Latch, Readiness};
 use crate::resolve::Resolver;
-use crate::upstream::Server;
 use crate::wire::Rcode;
 
 /// Between two attempts. Nothing is asked once all is well.
@@ -74,7 +73,8 @@ async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -
         Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
         _ => return Err(unanswered(resolver, &cluster_name)),
     }
-    external(listener, resolver).await
+    external(listener, resolver).await;
+    Ok(())
 }
 
 /// Which servers did not answer, and why.
@@ -89,22 +89,15 @@ fn unanswered(resolver: &Resolver, name: &str) -> String {
     format!("no answer for {name} from {}: {why}", servers.join(", "))
 }
 
-/// An external name may fail for reasons of its own (a cluster without a way out); but if it fails through us while the same server
-/// answers it over UDP, then turning clients to us would take every external name from them.
-async fn external(listener: SocketAddr, resolver: &Resolver) -> Result<(), String> {
+/// An external name may fail for reasons of its own (a cluster without a way out); but where it fails over TCP and the same server answers it
+/// over UDP, it is asked over UDP, so that turning clients to us takes no external name from them.
+async fn external(listener: SocketAddr, resolver: &Resolver) {
     if probe::ask_external(listener).await != Heard::Rcode(Rcode::SERV_FAIL) {
-        return Ok(());
+        return;
     }
     let snapshot = resolver.snapshot();
-    let servers = snapshot.groups.first().map(|group| group.servers().to_vec()).unwrap_or_default();
-    for server in servers {
-        let Server::Tcp(address) = server else { continue };
-        if probe::ask_external(address).await == Heard::Answer {
-            return Err(format!(
-                "{address} answers external names over UDP but not over TCP: its own upstream takes no TCP; set `prefer_udp` in CoreDNS' forward block, or use udp://{address}"
-            ));
-        }
+    let Some(group) = snapshot.groups.first() else { return };
+    if !group.weigh_external().await {
+        tracing::warn!("external names fail upstream, over TCP and over UDP; ready all the same, for cluster names are answered");
     }
-    tracing::warn!("external names fail upstream, over TCP and over UDP; ready all the same, for cluster names are answered");
-    Ok(())
 }

@@ -11,7 +11,7 @@ use super::redirect::Pages;
 use super::reload::Reloads;
 use crate::lifecycle::{Readiness, Supervisor};
 use crate::resolve::Resolver;
-use crate::upstream::Group;
+use crate::upstream::{Group, Transport};
 
 /// What the page shows.
 pub(super) struct Status {
@@ -63,6 +63,8 @@ fn upstream(group: &Arc<Group>, now: Instant) -> Value {
     json!({
         "name": group.name(),
         "servers": group.servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "endpoints": group.endpoints().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "external_over": group.external_over_udp().then_some(Transport::Udp.label()),
         "outage": group.is_out(),
         "silent": group.silent(now),
         "last_failure": group.last_failure().map(|class| json!({ "kind": class.label(), "means": class.meaning() })),

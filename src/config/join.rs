@@ -13,7 +13,8 @@ use crate::k8s::{CiliumConfig, Families};
 use crate::lifecycle::Drain;
 use crate::listen::{Network, RateLimit};
 use crate::telemetry::LogConfig;
-use crate::upstream::{GroupConfig, Server, Timing, Trust};
+use crate::upstream::{GroupConfig, Server, Timing, Trust, Twin};
+use crate::wire::Name;
 use crate::{k8s, listen, rules, upstream};
 
 /// Where DNS is served by default.
@@ -22,6 +23,10 @@ const DNS_PORT: u16 = 53;
 const MOST_DEFAULT_WORKERS: usize = 2;
 /// This machine, to itself.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1"];
+/// The headless Service with the pods behind `kube-dns-upstream`, in the same namespace.
+const TWIN: &str = "kube-dns-upstream-headless";
+/// Where doorstep and the DNS Service are unless the pod says otherwise.
+const NAMESPACE: &str = "kube-system";
 /// RFC 7766 §6.2.3: some seconds; what [`crate::resolve::KEEPALIVE`] promises.
 const TCP_IDLE: Duration = Duration::from_secs(10);
 
@@ -69,8 +74,13 @@ pub(super) fn join(args: &ServeArgs, content: Option<&[u8]>) -> Result<Config, C
     let environment = &args.environment;
     let cluster_domain = args.cluster_domain.clone().unwrap_or_else(|| file.cluster_domain());
     let upstream_service = args.upstream.is_empty() && !file.groups.iter().any(|group| group.name == DEFAULT_GROUP);
-    let groups = groups(args, file.groups)?;
     let addresses = first_given([&args.listen, &file.listen]).unwrap_or_else(|| everywhere(environment));
+    let mut groups = groups(args, file.groups)?;
+    if upstream_service && access(args).is_some() {
+        groups[0].endpoints = twin(&cluster_domain, &namespace(environment), &addresses);
+    }
+    let own = own_places(environment, &addresses);
+    groups.iter_mut().flat_map(|group| &mut group.endpoints).for_each(|twin| twin.own.clone_from(&own));
     let config = Config {
         kubernetes: kubernetes(args, &groups, &addresses, file.cilium),
         listen: listen::Config {
@@ -158,7 +168,7 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], c
     let servers = groups.first().into_iter().flat_map(|group| &group.servers);
     Some(k8s::Config {
         access,
-        namespace: environment.namespace.clone().unwrap_or_else(|| "kube-system".to_owned()),
+        namespace: namespace(environment),
         daemon_set: args.daemonset.clone().unwrap_or_else(|| "doorstep".to_owned()),
         dns_service: args.dns_service.clone().unwrap_or_else(|| "kube-dns".to_owned()),
         pod_name: identity(environment),
@@ -167,6 +177,27 @@ fn kubernetes(args: &ServeArgs, groups: &[GroupConfig], listen: &[SocketAddr], c
         template: environment.template_generation.clone(),
         cilium,
     })
+}
+
+fn namespace(environment: &Environment) -> String {
+    environment.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned())
+}
+
+/// The pods listen where we do: our port is the DNS Service's targetPort. `None`: the namespace is no label.
+fn twin(domain: &Name, namespace: &str, listen: &[SocketAddr]) -> Option<Twin> {
+    let name = Name::parse(&format!("{TWIN}.{namespace}.svc.{domain}")).ok()?;
+    let port = listen.first().map(SocketAddr::port).filter(|port| *port != 0);
+    Some(Twin { name, port, own: Vec::new() })
+}
+
+/// Where this process can be reached, as far as it is known: every address of the pod, where it listens on all.
+fn own_places(environment: &Environment, listen: &[SocketAddr]) -> Vec<SocketAddr> {
+    let pod = environment.pod_ips.as_deref().map(addresses).unwrap_or_default();
+    let places = |address: &SocketAddr| match address.ip().is_unspecified() {
+        true => pod.iter().map(|ip| SocketAddr::new(*ip, address.port())).collect(),
+        false => vec![*address],
+    };
+    listen.iter().flat_map(places).collect()
 }
 
 /// Addresses of the pod that are none are left to the API server to be right about.
@@ -198,7 +229,7 @@ fn access(args: &ServeArgs) -> Option<k8s::Access> {
 }
 
 fn default_group(servers: Vec<Server>) -> GroupConfig {
-    GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, trust: Trust::default(), timing: Timing::default() }
+    GroupConfig { name: DEFAULT_GROUP.to_owned(), servers, endpoints: None, trust: Trust::default(), timing: Timing::default() }
 }
 
 /// The Service `kube-dns-upstream`, as the kubelet tells it to every pod of its namespace that starts later than the Service is made.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::failure::Lost;
-use super::group::{Group, Shared};
+use super::group::Shared;
+use super::members::Asked;
 use super::select::{Standing, choose};
 use super::{Failure, FailureClass, Lane};
 use crate::wire::{Answer, Key, Rcode};
@@ -57,7 +58,7 @@ enum Next {
 }
 
 /// Asks until answered, given up or out of time.
-pub(super) async fn run(group: &Group, key: &Key, lane: Lane) -> Result<Answer, Failure> {
+pub(super) async fn run(group: &Asked<'_>, key: &Key, lane: Lane) -> Result<Answer, Failure> {
     let deadline = Instant::now() + group.shared.timing.exchange;
     let mut course = Course {
         tries: 0,
@@ -81,8 +82,8 @@ fn most_tries(group: &Group) -> u32 {
 }
 
 /// One attempt at server `index`, or at it and another; who ended it, when that one was asked, and what came of it.
-async fn ask_or_hedge(group: &Group, index: usize, ask: &Ask<'_>, fresh: bool) -> (usize, Instant, Result<Answer, Lost>) {
-    let shared = &group.shared;
+async fn ask_or_hedge(group: &Asked<'_>, index: usize, ask: &Ask<'_>, fresh: bool) -> (usize, Instant, Result<Answer, Lost>) {
+    let shared = group.shared;
     let asked = Instant::now();
     let mut first = pin!(ask_one(group, index, ask));
     let Some(patience) = shared.hedge_after(ask.lane).filter(|_| fresh && ask.others) else { return (index, asked, first.await) };
@@ -112,21 +113,22 @@ async fn ask_or_hedge(group: &Group, index: usize, ask: &Ask<'_>, fresh: bool) -
     }
 }
 
-async fn ask_one(group: &Group, index: usize, ask: &Ask<'_>) -> Result<Answer, Lost> {
+async fn ask_one(group: &Asked<'_>, index: usize, ask: &Ask<'_>) -> Result<Answer, Lost> {
     let endpoint = &group.endpoints[index];
     let _in_flight = endpoint.choose(ask.lane, Instant::now());
-    endpoint.ask(&group.shared, ask).await
+    endpoint.ask(group.shared, ask).await
 }
 
 impl Course {
-    async fn walk(&mut self, group: &Group, key: &Key, lane: Lane, deadline: Instant) -> Result<Answer, Failure> {
-        let shared = &group.shared;
+    async fn walk(&mut self, group: &Asked<'_>, key: &Key, lane: Lane, deadline: Instant) -> Result<Answer, Failure> {
+        let shared = group.shared;
         loop {
             let now = Instant::now();
             let standings: Vec<Standing> = group.endpoints.iter().map(|endpoint| endpoint.standing()).collect();
             let dice = rand::random();
             let choice = |tried| choose(&standings, lane, tried, dice, now.into_std());
-            let chosen = self.without_opt.or_else(|| choice(self.tried)).or_else(|| choice(0));
+            let tried = if self.tried == 0 { 0 } else { self.tried | group.found() };
+            let chosen = self.without_opt.or_else(|| choice(tried)).or_else(|| choice(self.tried)).or_else(|| choice(0));
             let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
             let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
             let silence = self.silence(shared, lane);
@@ -159,7 +161,7 @@ impl Course {
     }
 
     /// Time is up. Slowness is no fault, but silence of the whole group is.
-    fn expire(&self, group: &Group) -> Failure {
+    fn expire(&self, group: &Asked<'_>) -> Failure {
         let now = Instant::now();
         if group.shared.pulse.silent(now.into_std()) {
             group.endpoints[self.current].fail(now);
@@ -173,7 +175,7 @@ impl Course {
         Some(if self.alone { silence * 4 } else { silence })
     }
 
-    fn judge(&mut self, group: &Group, index: usize, ask: &Ask<'_>, lost: Lost) -> Next {
+    fn judge(&mut self, group: &Asked<'_>, index: usize, ask: &Ask<'_>, lost: Lost) -> Next {
         let endpoint = &group.endpoints[index];
         let now = Instant::now();
         match lost {
@@ -207,7 +209,7 @@ impl Course {
         }
     }
 
-    fn judge_rcode(&mut self, group: &Group, index: usize, ask: &Ask<'_>, rcode: Rcode) -> Next {
+    fn judge_rcode(&mut self, group: &Asked<'_>, index: usize, ask: &Ask<'_>, rcode: Rcode) -> Next {
         self.last = rcode.into();
         let complains = matches!(rcode, Rcode::FORM_ERR | Rcode::NOT_IMP);
         if complains && !ask.without_opt && group.endpoints[index].sends_opt(ask.key, Instant::now()) {
@@ -223,7 +225,7 @@ impl Course {
         self.retry(Next::Again)
     }
 
-    fn judge_failure(&mut self, group: &Group, index: usize, ask: &Ask<'_>, class: FailureClass) -> Next {
+    fn judge_failure(&mut self, group: &Asked<'_>, index: usize, ask: &Ask<'_>, class: FailureClass) -> Next {
         self.last = class.into();
         self.tried |= 1 << index;
         self.without_opt = None;
@@ -231,9 +233,9 @@ impl Course {
             group.endpoints[index].fail(Instant::now());
         }
         match class {
-            FailureClass::Overload => Next::Stop,
+            // Without room for a connection to one server there may be one to another already.
             _ if ask.others => self.retry(Next::Again),
-            FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
+            FailureClass::Overload | FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
             FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied | FailureClass::Tls => self.retry(Next::Pause),
             _ => self.retry(Next::Again),
         }

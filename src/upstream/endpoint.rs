@@ -43,6 +43,10 @@ impl Endpoint {
         Endpoint { server, standing: Mutex::default(), pools: Default::default(), without_opt_until: Mutex::new(None) }
     }
 
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
     pub(super) fn standing(&self) -> Standing {
         *self.standing.lock()
     }
@@ -83,13 +87,14 @@ impl Endpoint {
 
     /// One attempt over the server's own transport; over TCP where UDP was truncated.
     pub(super) async fn ask(&self, shared: &Shared, ask: &Ask<'_>) -> Result<Answer, Lost> {
+        let external_over_udp = ask.lane == Lane::Elastic && shared.external.over_udp();
         match self.server {
-            Server::Udp(address) => match self.over_udp(shared, ask, address).await {
+            Server::Tcp(_) if !external_over_udp => self.over_connection(shared, ask, Transport::Tcp, true).await,
+            Server::Udp(address) | Server::Tcp(address) => match self.over_udp(shared, ask, address).await {
                 // Never cached, asked again over TCP (RFC 1035 §7.4).
                 Err(Lost::Truncated) => self.over_connection(shared, ask, Transport::Tcp, false).await,
                 outcome => outcome,
             },
-            Server::Tcp(_) => self.over_connection(shared, ask, Transport::Tcp, true).await,
             // Who asks for encryption gets no answer rather than one in the clear: nothing overflows to UDP.
             Server::Tls(..) => self.over_connection(shared, ask, Transport::Tls, false).await,
             Server::Quic(..) => self.over_connection(shared, ask, Transport::Quic, false).await,

@@ -168,7 +168,7 @@ impl std::fmt::Display for FailureClass {
 pub struct Failure {
     /// Why.
     pub class: FailureClass,
-    /// What the client gets: SERVFAIL, or the upstream's own rcode.
+    /// What the client gets: SERVFAIL, or the upstream's own REFUSED.
     pub rcode: Rcode,
 }
 
@@ -180,12 +180,12 @@ impl From<FailureClass> for Failure {
 
 impl From<Rcode> for Failure {
     fn from(rcode: Rcode) -> Self {
-        let class = match rcode {
-            Rcode::SERV_FAIL => FailureClass::ServFail,
-            Rcode::REFUSED => FailureClass::Refused,
-            _ => FailureClass::OtherRcode,
-        };
-        Failure { class, rcode }
+        match rcode {
+            Rcode::REFUSED => Failure { class: FailureClass::Refused, rcode },
+            Rcode::SERV_FAIL => FailureClass::ServFail.into(),
+            // FORMERR and NOTIMP are about a query of ours: the client's own was well, or it would not have been asked.
+            _ => FailureClass::OtherRcode.into(),
+        }
     }
 }
 

@@ -7,18 +7,22 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::endpoint::Endpoint;
+use super::discovery::Heard;
 use super::estimate::Estimate;
+use super::external::External;
 use super::hedge::Budget;
+use super::members::{Asked, Members};
 use super::metrics::Metrics;
 use super::notice::Notices;
 use super::pulse::Pulse;
 use super::secure::Secure;
-use super::{Failure, FailureClass, Lane, Server, Timing, Trust, attempt};
+use super::{Failure, FailureClass, Lane, Server, Timing, Trust, Twin, attempt};
 use crate::wire::{Answer, Key};
 
-/// Servers of one group beyond which the rest is not used.
-const MOST_SERVERS: usize = 64;
+/// CLASS of the Internet, and the types of its addresses.
+const IN: u16 = 1;
+const A: u16 = 1;
+const AAAA: u16 = 28;
 
 /// What a group is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct GroupConfig {
     pub name: String,
     /// At most 64 are used; of none, every question fails with [`FailureClass::NoRoute`].
     pub servers: Vec<Server>,
+    /// Where the addresses of the pods behind the servers are found, which are asked as well.
+    pub endpoints: Option<Twin>,
     /// Whose certificates are accepted, where a server has one.
     pub trust: Trust,
     /// Time limits.
@@ -37,6 +43,8 @@ pub struct GroupConfig {
 #[derive(Debug)]
 pub struct Bounds {
     lanes: [Arc<Semaphore>; 2],
+    /// Pods that one group asks besides its servers.
+    endpoints: usize,
     pub(super) udp: Semaphore,
 }
 
@@ -45,12 +53,17 @@ impl Bounds {
     pub const CONNECTIONS: usize = 64;
     /// Questions in flight over UDP unless configured otherwise.
     pub const UDP_IN_FLIGHT: usize = 512;
+    /// Pods that one group asks besides its servers, whatever the connections.
+    const MOST_ENDPOINTS: usize = 16;
 
     /// `connections` in the elastic lane (the cluster lane has a quarter of that besides, at least 4), `udp_in_flight` questions over UDP.
     pub fn new(connections: usize, udp_in_flight: usize) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let cluster = (connections / 4).max(4);
         Bounds {
-            lanes: [permits((connections / 4).max(4)), permits(connections)],
+            lanes: [permits(cluster), permits(connections)],
+            // Each wants a connection in the cluster lane, and some want two.
+            endpoints: (cluster / 2).min(Self::MOST_ENDPOINTS),
             udp: Semaphore::new(udp_in_flight.min(Semaphore::MAX_PERMITS)),
         }
     }
@@ -69,8 +82,7 @@ impl Default for Bounds {
 /// One upstream group: its servers, lanes, connections and health. Dropped, its connections end once nobody waits on them.
 pub struct Group {
     name: String,
-    servers: Vec<Server>,
-    pub(super) endpoints: Vec<Endpoint>,
+    members: Members,
     pub(super) shared: Shared,
     /// Of the last exchange; `None`: it was answered.
     last_failure: Mutex<Option<FailureClass>>,
@@ -88,6 +100,7 @@ pub(super) struct Shared {
     /// Of the cluster lane: the elastic lane takes slowness for no fault.
     cluster: Mutex<Estimate>,
     hedges: Mutex<Budget>,
+    pub(super) external: External,
 }
 
 impl Shared {
@@ -117,11 +130,9 @@ impl Shared {
 impl Group {
     /// Opens nothing: connections are dialled when asked for.
     pub fn new(config: GroupConfig, bounds: Arc<Bounds>, metrics: Arc<Metrics>) -> Arc<Self> {
-        let servers: Vec<Server> = config.servers.into_iter().take(MOST_SERVERS).collect();
         Arc::new(Group {
             name: config.name,
-            endpoints: servers.iter().cloned().map(Endpoint::new).collect(),
-            servers,
+            members: Members::new(config.servers, config.endpoints, bounds.endpoints),
             last_failure: Mutex::default(),
             notices: Mutex::default(),
             shared: Shared {
@@ -133,6 +144,7 @@ impl Group {
                 quic: Arc::new(Secure::over_quic(config.trust)),
                 cluster: Mutex::new(Estimate::new()),
                 hedges: Mutex::default(),
+                external: External::default(),
             },
         })
     }
@@ -144,7 +156,33 @@ impl Group {
 
     /// The servers, in the configured order.
     pub fn servers(&self) -> &[Server] {
-        &self.servers
+        self.members.configured()
+    }
+
+    /// The pods found behind the servers, which are asked as well; none unless [`GroupConfig::endpoints`] says where to look.
+    pub fn endpoints(&self) -> Vec<Server> {
+        self.members.found()
+    }
+
+    /// Whether external names are asked of the TCP servers over UDP, because over TCP they fail.
+    pub fn external_over_udp(&self) -> bool {
+        self.shared.external.over_udp()
+    }
+
+    /// Finds out whether external names fail over TCP alone, and if so asks for them over UDP from now on. Whether they are.
+    pub async fn weigh_external(&self) -> bool {
+        let now = Instant::now().into_std();
+        let changed = self.shared.external.weigh(self.servers(), &self.shared, now).await;
+        match (changed, self.external_over_udp()) {
+            (true, true) => tracing::warn!(
+                upstream = self.name,
+                "external names fail over TCP and succeed over UDP: asked over UDP from now on; the upstream's own upstream takes no TCP, \
+                 set `prefer_udp` in CoreDNS' forward block"
+            ),
+            (true, false) => tracing::info!(upstream = self.name, "external names succeed over TCP: asked over TCP again"),
+            (false, _) => {}
+        }
+        self.external_over_udp()
     }
 
     /// Asks once, with the retries the design allows, within [`Timing::exchange`]. Must be called inside a tokio runtime; connections are
@@ -152,9 +190,55 @@ impl Group {
     ///
     /// # Errors
     /// The class of the last failure; `rcode` is the server's own where it gave one, else SERVFAIL.
-    pub async fn exchange(&self, key: &Key, lane: Lane) -> Result<Answer, Failure> {
+    pub async fn exchange(self: &Arc<Self>, key: &Key, lane: Lane) -> Result<Answer, Failure> {
+        // A question is the only clock: who is asked nothing looks for nothing.
+        if let Some(twin) = self.members.due() {
+            drop(tokio::spawn(Arc::clone(self).look(twin.clone())));
+        }
+        let outcome = self.ask(key, lane).await;
+        if lane == Lane::Elastic && self.may_go_over_udp() {
+            let failure = outcome.as_ref().err().map(|failure| failure.class);
+            if self.shared.external.note(failure, Instant::now().into_std()) {
+                let group = Arc::clone(self);
+                drop(tokio::spawn(async move { group.weigh_external().await }));
+            }
+        }
+        outcome
+    }
+
+    fn may_go_over_udp(&self) -> bool {
+        self.servers().iter().any(|server| matches!(server, Server::Tcp(_)))
+    }
+
+    /// Whom an exchange that begins now asks.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        self.members.asked(&self.shared)
+    }
+
+    /// Asks for the addresses of the pods behind the servers.
+    pub(super) async fn look(self: Arc<Self>, twin: Twin) {
+        let (mut addresses, mut ttl) = (Vec::new(), Duration::MAX);
+        for (qtype, is_v4) in [(A, true), (AAAA, false)] {
+            if self.servers().iter().all(|server| server.address().is_ipv4() != is_v4) {
+                continue;
+            }
+            let key = Key { name: (&twin.name).into(), qtype, qclass: IN, dnssec_ok: false, checking_disabled: false };
+            let Ok(answer) = self.ask(&key, Lane::Cluster).await else {
+                self.members.learn(&Heard::Nothing);
+                return;
+            };
+            ttl = ttl.min(Duration::from_secs(answer.ttl.into()));
+            addresses.extend(answer.addresses());
+        }
+        if self.members.learn(&Heard::Addresses(addresses, ttl)) {
+            let endpoints: Vec<String> = self.endpoints().iter().map(ToString::to_string).collect();
+            tracing::info!(upstream = self.name, endpoints = endpoints.join(", "), "asking these besides the servers");
+        }
+    }
+
+    async fn ask(&self, key: &Key, lane: Lane) -> Result<Answer, Failure> {
         let asked = Instant::now();
-        let outcome = attempt::run(self, key, lane).await;
+        let outcome = attempt::run(&self.asked(), key, lane).await;
         *self.last_failure.lock() = outcome.as_ref().err().map(|failure| failure.class);
         match &outcome {
             Ok(_) => {
@@ -167,8 +251,7 @@ impl Group {
             }
             Err(failure) => {
                 self.shared.metrics.failed(failure.class);
-                let all_fail = || self.endpoints.iter().all(|endpoint| endpoint.standing().is_failing());
-                let out = failure.class.is_connectivity() && all_fail();
+                let out = failure.class.is_connectivity() && self.members.all_fail();
                 if out {
                     self.shared.pulse.all_failed(Instant::now().into_std());
                 }

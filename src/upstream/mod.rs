@@ -1,6 +1,8 @@
 //! One question out, one checked answer in.
 //!
-//! A [`Group`] is one configured set of servers. [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
+//! A [`Group`] is one configured set of servers, and the addresses found behind them (`discovery`, pure, and `members`); external names may
+//! go another way than those of the cluster (`external`).
+//! [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
 //! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic`, or `udp` (bytes). Every
 //! failure is named once, where it happens, in `failure`.
 //!
@@ -10,12 +12,15 @@
 mod attempt;
 mod connection;
 mod dial;
+mod discovery;
 mod endpoint;
 mod estimate;
+mod external;
 mod failure;
 mod group;
 mod hedge;
 mod lane;
+mod members;
 mod metrics;
 mod notice;
 mod pulse;
@@ -30,6 +35,7 @@ mod timing;
 mod trust;
 mod udp;
 
+pub use discovery::Twin;
 pub use failure::{Failure, FailureClass};
 pub use group::{Bounds, Group, GroupConfig};
 pub use lane::Lane;

@@ -24,6 +24,16 @@ impl Server {
         matches!(self, Self::Tls(..) | Self::Quic(..))
     }
 
+    /// Another one that is asked the same way and shows the same certificate.
+    pub(super) fn moved_to(&self, address: SocketAddr) -> Self {
+        match self {
+            Self::Udp(_) => Self::Udp(address),
+            Self::Tcp(_) => Self::Tcp(address),
+            Self::Tls(_, name) => Self::Tls(address, name.clone()),
+            Self::Quic(_, name) => Self::Quic(address, name.clone()),
+        }
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         match self {
@@ -50,7 +60,12 @@ pub struct AuthName(ServerName<'static>);
 impl AuthName {
     /// A host name or an address as text; `None`: it is neither.
     pub fn parse(text: &str) -> Option<Self> {
-        ServerName::try_from(text.strip_suffix('.').unwrap_or(text).to_owned()).ok().map(Self)
+        // Of one dot at the end `ServerName` would take away another.
+        let name = text.strip_suffix('.').unwrap_or(text);
+        if name.ends_with('.') {
+            return None;
+        }
+        ServerName::try_from(name.to_owned()).ok().map(Self)
     }
 
     pub(super) fn as_server_name(&self) -> ServerName<'static> {
@@ -86,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_no_certificate_can_be_for_is_no_name() {
-        for bad in ["", "a b", "-a.example", "a..b", "über.example"] {
+        for bad in ["", "a b", "-a.example", "a..b", "a.example..", "..", "über.example"] {
             assert_eq!(AuthName::parse(bad), None, "{bad:?}");
         }
     }

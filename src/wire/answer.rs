@@ -1,6 +1,8 @@
 //! An upstream's message, checked and made compact.
 
-use super::compress::compress;
+use std::net::IpAddr;
+
+use super::compress::{IN, compress};
 use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QDCOUNT, QR, Rcode, TC, u16_at};
 use super::image::Image;
 use super::name::FoldedName;
@@ -114,6 +116,27 @@ impl Answer {
     /// the last name that does not exist (RFC 2308 §2.1), nor without the SOA that says how long it holds.
     pub fn denies_name(&self) -> bool {
         self.kind == Kind::NxDomain && self.has_soa && self.image().counts()[0] == 0
+    }
+
+    /// The addresses in the answer section, whatever their owner: those at the end of a CNAME chain too.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let image = self.image();
+        let message = image.message();
+        let mut at = HEADER + image.question().len();
+        let mut addresses = Vec::new();
+        for _ in 0..image.counts()[0] {
+            let Some(found) = Record::read(message, at) else { break };
+            let data = message.get(found.rdata..found.end).unwrap_or_default();
+            let v4 = || data.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
+            let v6 = || data.first_chunk::<16>().map(|octets| IpAddr::from(*octets));
+            addresses.extend(match found.rtype {
+                record::A if found.class == IN => v4(),
+                record::AAAA => v6(),
+                _ => None,
+            });
+            at = found.end;
+        }
+        addresses
     }
 
     /// The name that the CNAME chain ends in; `None` without a chain.

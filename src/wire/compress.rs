@@ -8,7 +8,7 @@ use super::question::Key;
 use super::record::{self, Record, spelled_name};
 
 /// CLASS of the Internet.
-const IN: u16 = 1;
+pub(super) const IN: u16 = 1;
 /// SVCB and HTTPS, whose target is never compressed (RFC 9460 §2.2).
 const SVCB: u16 = 64;
 const HTTPS: u16 = 65;

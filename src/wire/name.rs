@@ -17,6 +17,9 @@ pub struct FoldedName {
 }
 
 impl FoldedName {
+    /// The root.
+    pub const ROOT: Self = Self { octets: [0; MAX_NAME], len: 1 };
+
     /// Folds an uncompressed wire name that has been checked: 1 to 255 octets, root label last. What is longer is cut.
     #[inline]
     pub fn fold(wire: &[u8]) -> Self {

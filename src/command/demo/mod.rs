@@ -120,6 +120,7 @@ fn configuration(port: u16, upstream: SocketAddr) -> Config {
             groups: vec![GroupConfig {
                 name: "default".to_owned(),
                 servers: vec![Server::Tcp(upstream)],
+                endpoints: None,
                 trust: Trust::default(),
                 timing: Timing::default(),
             }],

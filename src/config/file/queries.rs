@@ -10,7 +10,7 @@ use crate::config::read::{Reader, Section};
 use crate::config::tree::{Key, Node, Place, Value};
 use crate::config::value;
 use crate::rules::{RuleAnswer, RuleConfig, ZoneConfig};
-use crate::upstream::{GroupConfig, Server, Timing, Trust};
+use crate::upstream::{GroupConfig, Server, Timing, Trust, Twin};
 use crate::wire::Name;
 
 /// The group of every zone that names no other.
@@ -67,8 +67,9 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
         reader.wrong(key.place, message);
     }
     refuse_scalar(reader, node, &format!("{}: {{ servers: {SERVERS_EXAMPLE} }}", key.name))?;
-    let section = reader.section(node, &key.name, &["servers", "tls"]);
+    let section = reader.section(node, &key.name, &["servers", "endpoints", "tls"]);
     let trust = section.find("tls").and_then(|node| read_trust(reader, node));
+    let endpoints = reader.optional(&section, "endpoints", twin);
     let servers = reader.demand(&section, key.place, "servers", SERVERS_EXAMPLE)?;
     let servers = read_servers(reader, servers);
     if let (Some(node), false) = (section.find("tls"), servers.iter().any(Server::is_encrypted)) {
@@ -77,7 +78,15 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
             format!("no server of `{}` shows a certificate; write `tls://` before its address, or leave this out", key.name),
         );
     }
-    Some(GroupConfig { name: key.name.clone(), servers, trust: trust.unwrap_or_default(), timing: Timing::default() })
+    Some(GroupConfig { name: key.name.clone(), servers, endpoints, trust: trust.unwrap_or_default(), timing: Timing::default() })
+}
+
+/// What the flags say of our own addresses, `join` adds.
+fn twin(text: &str) -> Result<Twin, String> {
+    if text.parse::<IpAddr>().is_ok() || text.contains("://") {
+        return Err(format!("`{text}` is an address; write the name whose addresses are asked too, or add it to `servers`"));
+    }
+    Ok(Twin { name: name(text)?, port: None, own: Vec::new() })
 }
 
 fn read_trust(reader: &mut Reader<'_>, node: &Node) -> Option<Trust> {

@@ -78,6 +78,7 @@ const UPSTREAMS: &[Wrong] = &[
     ("upstreams: { default: { servers: [\"192.0.2.1\"] } }", (1, 35), &["`tcp://192.0.2.1`"]),
     ("upstreams: { default: { servers: [\"tpc://192.0.2.1\"] } }", (1, 35), &["did you mean `tcp`?"]),
     ("upstreams: { default: { servers: [\"tls://192.0.2.1#a b\"] } }", (1, 35), &["`a b` is no name"]),
+    ("upstreams: { default: { servers: [\"tls://192.0.2.1#a.b..\"] } }", (1, 35), &["`a.b..` is no name"]),
     ("upstreams: { default: { servers: [\"quic://192.0.2.1:0\"] } }", (1, 35), &["`quic://192.0.2.1:853`"]),
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1#a.b\"] } }", (1, 35), &["leave out `#a.b`"]),
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1\"], tls: { ca_file: /ca } } }", (1, 60), &["write `tls://`"]),
@@ -93,6 +94,9 @@ const UPSTREAMS: &[Wrong] = &[
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1:0\"] } }", (1, 35), &["`tcp://192.0.2.1:53`"]),
     ("upstreams: { default: { servers: [\"tcp://0.0.0.0:53\"] } }", (1, 35), &["no server's address"]),
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1\", \"tcp://192.0.2.1:53\"] } }", (1, 54), &["given twice"]),
+    ("upstreams: { a: { servers: [\"tcp://192.0.2.1\"], endpoints: 192.0.2.2 } }", (1, 60), &["is an address", "add it to `servers`"]),
+    ("upstreams: { a: { servers: [\"tcp://192.0.2.1\"], endpoints: a..b } }", (1, 60), &["`a..b` is no domain name"]),
+    ("upstreams: { a: { servers: [\"tcp://192.0.2.1\"], endpoints: [a.b] } }", (1, 60), &["one value is expected"]),
     ("upstreams: { \"a b\": { servers: [\"tcp://192.0.2.1\"] } }", (1, 14), &["cannot name a group"]),
 ];
 

@@ -105,6 +105,26 @@ fn a_server_over_tls_has_its_own_port_and_a_name_or_its_address_to_be_known_by()
 }
 
 #[test]
+fn on_a_cluster_the_pods_behind_the_service_are_looked_for_by_its_twin() {
+    let mut args = args();
+    args.environment.pod_ips = Some("10.0.0.7,fd00::7".to_owned());
+    let endpoints = |args: &crate::config::args::ServeArgs, text| join(args, text).unwrap().queries.groups[0].endpoints.clone();
+    let twin = endpoints(&args, "cluster_domain: corp.example\nlisten: { addresses: [\"0.0.0.0:8053\", \"127.0.0.1:53\"] }").unwrap();
+    assert_eq!(twin.name, name("kube-dns-upstream-headless.kube-system.svc.corp.example"));
+    assert_eq!(twin.port, Some(8053), "where the DNS Service's pods listen, and we");
+    let own: Vec<String> = twin.own.iter().map(ToString::to_string).collect();
+    assert_eq!(own, ["10.0.0.7:8053", "[fd00::7]:8053", "127.0.0.1:53"]);
+
+    let given = "upstreams: { default: { servers: [\"tcp://192.0.2.1\"] } }";
+    assert_eq!(endpoints(&args, given), None, "who names servers means those");
+    let named = "upstreams: { default: { servers: [\"tcp://192.0.2.1\"], endpoints: pods.example } }";
+    let twin = endpoints(&args, named).unwrap();
+    assert_eq!((twin.name, twin.port, twin.own.len()), (name("pods.example"), None, 4));
+    args.kubernetes = crate::config::args::Kubernetes::Off;
+    assert_eq!(endpoints(&args, ""), None);
+}
+
+#[test]
 fn a_zone_may_change_the_caps_of_its_profile() {
     let text = "zones: [{ name: corp.example, profile: cluster, max_ttl: 10s, max_negative_ttl: 1s }, { name: ., max_ttl: 5m }]";
     let zones = File::parse(text).unwrap().zones;

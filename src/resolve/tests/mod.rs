@@ -62,6 +62,7 @@ impl Rig {
             let config = GroupConfig {
                 name: name.to_owned(),
                 servers: vec![Server::Udp(address)],
+                endpoints: None,
                 trust: Trust::default(),
                 timing: Timing::default(),
             };

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::servers::{Manner, SLOW, tcp, tcp_on};
 use super::*;
+use crate::wire::Rcode;
 
 /// A deadline that a busy machine does not come near.
 const PATIENT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -108,6 +109,7 @@ async fn what_a_server_says_instead_of_an_answer_is_named() {
         (Manner::ServFail, FailureClass::ServFail),
         (Manner::Lame, FailureClass::Refused),
         (Manner::Odd, FailureClass::OtherRcode),
+        (Manner::FormErr, FailureClass::OtherRcode),
         (Manner::Garbage, FailureClass::Malformed),
     ] {
         assert_eq!(one(manner, Lane::Elastic).await, Err(class));
@@ -194,7 +196,8 @@ async fn a_cluster_name_that_takes_too_long_is_asked_of_another_server_within_th
     let before = rig.metrics.snapshot().hedged;
     assert!(before <= 20, "{before}");
     // So much is in flight at the other one that the deaf one is asked first.
-    let busy: Vec<_> = (0..10_000).map(|_| rig.group.endpoints[1].choose(Lane::Cluster, Instant::now())).collect();
+    let endpoints = rig.group.asked().endpoints;
+    let busy: Vec<_> = (0..10_000).map(|_| endpoints[1].choose(Lane::Cluster, Instant::now())).collect();
     let start = Instant::now();
     assert_eq!(rig.ask("slow", Lane::Cluster).await, Ok(()));
     assert!(start.elapsed() < PATIENT / 2, "{:?}", start.elapsed());
@@ -220,6 +223,18 @@ async fn servfail_is_asked_of_another_server_once_and_else_is_the_answer() {
 }
 
 #[tokio::test]
+async fn formerr_is_asked_of_another_server_once_and_else_is_servfail() {
+    let (bad, worse, good) = (tcp(Manner::FormErr).await, tcp(Manner::FormErr).await, tcp(Manner::Serial).await);
+    for _ in 0..8 {
+        assert_eq!(rig(&[Server::Tcp(bad.address), Server::Tcp(good.address)]).ask("x", Lane::Elastic).await, Ok(()));
+    }
+    let rig = rig(&[Server::Tcp(bad.address), Server::Tcp(worse.address)]);
+    let failure = rig.group.exchange(&key("x"), Lane::Elastic).await.unwrap_err();
+    assert_eq!((failure.class, failure.rcode), (FailureClass::OtherRcode, Rcode::SERV_FAIL), "the client's query was well");
+    assert_eq!(worse.asked.load(SeqCst), 1);
+}
+
+#[tokio::test]
 async fn formerr_to_opt_is_asked_again_without_and_remembered() {
     let server = tcp(Manner::NoOpt).await;
     let rig = rig(&[Server::Tcp(server.address)]);
@@ -238,6 +253,6 @@ async fn a_server_that_takes_opt_goes_on_being_sent_it_though_another_does_not()
     for _ in 0..20 {
         let rig = rig(&[Server::Tcp(simple.address), Server::Tcp(able.address)]);
         assert!(rig.group.exchange(&key, Lane::Elastic).await.is_ok());
-        assert!(rig.group.endpoints[1].sends_opt(&key, Instant::now()));
+        assert!(rig.group.asked().endpoints[1].sends_opt(&key, Instant::now()));
     }
 }

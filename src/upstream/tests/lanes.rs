@@ -61,7 +61,7 @@ async fn a_name_that_is_never_answered_is_no_fault_of_a_server_that_answers_othe
         };
         assert_eq!(tokio::join!(rig.ask("slow", Lane::Elastic), others).0, Err(FailureClass::QueryTimeout));
         assert!(!rig.group.is_out(), "one dead name is no outage");
-        assert!(!rig.group.endpoints[0].standing().is_failing());
+        assert!(!rig.group.asked().endpoints[0].standing().is_failing());
         let attempts: u64 = rig.metrics.snapshot().attempts.iter().map(|(_, _, count)| count).sum();
         assert_eq!(attempts, 7, "nothing is asked once the time is up");
     }
@@ -157,4 +157,15 @@ async fn sleep_until_joined<T>(thread: &std::thread::ScopedJoinHandle<'_, T>) {
     while !thread.is_finished() {
         sleep(MS(1)).await;
     }
+}
+
+#[tokio::test]
+async fn without_room_for_a_connection_to_one_server_the_other_is_asked_over_the_one_there_is() {
+    let (one, other) = (tcp(Manner::Serial).await, tcp(Manner::Serial).await);
+    let timing = Timing { idle: MS(60_000), ..quick() };
+    let rig = rig_with(&[Server::Tcp(one.address), Server::Tcp(other.address)], timing, Bounds::new(1, 0));
+    for _ in 0..20 {
+        assert_eq!(rig.ask("x", Lane::Elastic).await, Ok(()));
+    }
+    assert_eq!(one.accepted.load(SeqCst) + other.accepted.load(SeqCst), 1);
 }

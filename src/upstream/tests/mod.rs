@@ -6,6 +6,7 @@ mod lanes;
 mod quic;
 mod servers;
 mod tls;
+mod twin;
 mod udp;
 
 use std::sync::Arc;
@@ -48,7 +49,7 @@ fn rig(servers: &[Server]) -> Rig {
 
 fn rig_with(servers: &[Server], timing: Timing, bounds: Bounds) -> Rig {
     let metrics = Arc::new(Metrics::default());
-    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), trust: Trust::default(), timing };
+    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), endpoints: None, trust: Trust::default(), timing };
     Rig { group: Group::new(config, Arc::new(bounds), metrics.clone()), metrics }
 }
 

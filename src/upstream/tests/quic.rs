@@ -117,7 +117,7 @@ fn behind_at(authority: &Authority, server: QuicServer, address: SocketAddr) -> 
     let metrics = Arc::new(Metrics::default());
     let timing = Timing { dial: MS(1_000), exchange: MS(3_000), vanished: MS(300), silence: MS(250), ..quick() };
     let trust = Trust { ca_file: Some(ca.path().to_owned()), pins: vec![] };
-    let config = GroupConfig { name: "test".into(), servers: vec![server.at(address)], trust, timing };
+    let config = GroupConfig { name: "test".into(), servers: vec![server.at(address)], endpoints: None, trust, timing };
     Behind { rig: Rig { group: Group::new(config, Arc::new(Bounds::default()), metrics.clone()), metrics }, server, _ca: ca }
 }
 

@@ -40,6 +40,8 @@ pub(super) enum Manner {
     Lame,
     /// An rcode that nobody has defined.
     Odd,
+    /// FORMERR to whatever is asked.
+    FormErr,
     /// An answer that promises more records than it has.
     Garbage,
     /// FORMERR to any question with OPT.
@@ -70,6 +72,7 @@ fn said(manner: Manner, question: &[u8]) -> Vec<u8> {
         Manner::ServFail => message[3] |= 2,
         Manner::Lame => message[3] |= 5,
         Manner::Odd => message[3] |= 12,
+        Manner::FormErr => message[3] |= 1,
         Manner::Garbage => message[7] = 9,
         Manner::NoOpt if question[11] == 1 => message[3] |= 1,
         _ => {}

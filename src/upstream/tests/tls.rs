@@ -87,7 +87,7 @@ fn trusting(servers: &[Server], trust: Trust) -> Rig {
     let metrics = Arc::new(Metrics::default());
     // A handshake on a busy machine must not count as none.
     let timing = Timing { dial: MS(2_000), exchange: MS(4_000), ..quick() };
-    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), trust, timing };
+    let config = GroupConfig { name: "test".into(), servers: servers.to_vec(), endpoints: None, trust, timing };
     Rig { group: Group::new(config, Arc::new(Bounds::default()), metrics.clone()), metrics }
 }
 

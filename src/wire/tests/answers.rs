@@ -214,3 +214,21 @@ fn an_image_knows_the_question_it_answers() {
     assert_eq!(image.question(), [wire("www.example"), vec![0, 1, 0, 1]].concat());
     assert_eq!(image.rcode(), Rcode::NO_ERROR);
 }
+
+#[test]
+fn addresses_are_those_of_the_answer_section_whoever_owns_them() {
+    let asked = key("pods.test", A);
+    let target = wire("other.test");
+    let records = [
+        record(QNAME, CNAME, 30, &target),
+        record(&target, A, 30, &[10, 0, 0, 1]),
+        record(&target, A, 30, &[10, 0, 0, 2]),
+        record(&target, TXT, 30, b"\x03abc"),
+    ];
+    let answer = answer(&asked, 0, [&records, &[], &[]]);
+    let shown: Vec<String> = answer.addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.1", "10.0.0.2"]);
+    let asked = key("pods.test", AAAA);
+    let v6 = super::answer(&asked, 0, [&[record(QNAME, AAAA, 30, &[0xfd; 16])], &[], &[]]);
+    assert_eq!(v6.addresses().len(), 1);
+}
