@@ -188,7 +188,7 @@ impl Course {
                 if self.silences == 2 { Next::Stop } else { self.retry(Next::Again) }
             }
             Lost::Rcode(rcode) => {
-                endpoint.succeed();
+                endpoint.succeed(now);
                 self.judge_rcode(group, index, ask, rcode)
             }
             Lost::Closed => self.judge_failure(group, index, ask, FailureClass::ClosedMidAnswer),
