@@ -21,8 +21,11 @@ use crate::names::{self, address};
 
 /// A stub resolver gives up after 5 s.
 const PATIENCE: Duration = seconds(5);
-/// Clients, each with an address of its own.
-const CLIENTS: u8 = 16;
+/// Clients at most, each with an address of its own, and queries a second that one of them asks.
+const MOST_CLIENTS: u32 = 16;
+const EACH: u32 = 50;
+/// Between two looks at what is due.
+const TICK: Duration = Duration::from_millis(2);
 const SERVFAIL: u8 = 2;
 
 /// What is asked, and how often.
@@ -41,6 +44,10 @@ impl Stream {
     /// Every name once.
     pub(crate) fn new(zone: &'static str, rate: u32) -> Self {
         Self { zone, rate, first: 0, names: 1 << 20 }
+    }
+
+    fn clients(&self) -> u32 {
+        (self.rate / EACH).clamp(1, MOST_CLIENTS)
     }
 }
 
@@ -61,9 +68,14 @@ impl Load {
         Self { stop, thread }
     }
 
+    /// Asks no more.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, SeqCst);
+    }
+
     /// Asks no more, waits for what is still to come.
     pub(crate) fn end(self) -> Account {
-        self.stop.store(true, SeqCst);
+        self.stop();
         self.thread.join().unwrap()
     }
 }
@@ -91,7 +103,8 @@ struct Book {
 async fn play(target: SocketAddr, stream: Stream, stop: &AtomicBool) -> Account {
     let book = Rc::<RefCell<Book>>::default();
     let mut sockets = Vec::new();
-    for client in 0..CLIENTS {
+    let clients = stream.clients();
+    for client in 0..clients as u8 {
         let socket = Rc::new(UdpSocket::bind((Ipv4Addr::new(127, 0, 0, client + 1), 0)).await.unwrap());
         socket.connect(target).await.unwrap();
         sockets.push(Rc::clone(&socket));
@@ -111,12 +124,12 @@ async fn play(target: SocketAddr, stream: Stream, stop: &AtomicBool) -> Account 
     while !stop.load(SeqCst) {
         let due = (begun.elapsed().as_secs_f64() * f64::from(stream.rate)) as u32 + 1;
         for turn in sent..due {
-            let client = (turn % u32::from(CLIENTS)) as u8;
+            let client = (turn % clients) as u8;
             let message = book.borrow_mut().ask(client, &stream, turn);
             drop(sockets[usize::from(client)].send(&message).await);
         }
         sent = due;
-        sleep(Duration::from_millis(1)).await;
+        sleep(TICK).await;
     }
     let end = Instant::now() + PATIENCE;
     while !book.borrow().waiting.is_empty() && Instant::now() < end {
@@ -131,7 +144,7 @@ impl Book {
     fn ask(&mut self, client: u8, stream: &Stream, turn: u32) -> Vec<u8> {
         let number = stream.first + turn % stream.names;
         let mut question = a(&names::name(number, stream.zone));
-        question.id = (turn / u32::from(CLIENTS)) as u16;
+        question.id = (turn / stream.clients()) as u16;
         let message = question.encode();
         self.account.asked += 1;
         let waiting = Waiting { number, since: Instant::now(), question };

@@ -176,3 +176,10 @@ pub(crate) fn doorstep_before(stage: &Stage, trust: &Trust, servers: &[String], 
     let file = configure(stage, trust, servers, more);
     Doorstep::with(&["--config", file.to_str().unwrap()]).ready()
 }
+
+/// What doorstep says of its upstreams' failures, for whoever reads why a scenario failed.
+pub(crate) fn failures(doorstep: &Doorstep) -> String {
+    let page = doorstep.page("/metrics").map_or_else(String::new, |page| page.1);
+    let failed = |line: &&str| line.starts_with("doorstep_upstream_failures_total") && !line.ends_with(" 0");
+    page.lines().filter(failed).map(|line| format!("\n  {line}\n")).collect()
+}

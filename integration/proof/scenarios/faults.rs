@@ -62,6 +62,7 @@ pub(super) fn play(proof: &Proof, profile: &'static str) {
         .collect();
     sleep(proof.choose(seconds(4), seconds(30)));
     let lane = if profile == "cluster" { "cluster names" } else { "other names" };
+    loads.iter().for_each(|(_, _, _, load)| load.stop());
     let ended: Vec<_> = loads.into_iter().map(|(what, transport, loses, load)| (what, transport, loses, load.end())).collect();
     let well = well.end();
     proof.keep(well.row(&format!("beside all faults of {lane}: a well server"), "TCP"));

@@ -8,7 +8,7 @@ use crate::account::Account;
 use crate::harness::{Doorstep, Stage, seconds};
 use crate::load::{Load, Stream};
 use crate::names::{CLUSTER, OUTSIDE};
-use crate::servers::{Server, Transport, Trust, doorstep_before};
+use crate::servers::{Server, Transport, Trust, doorstep_before, failures};
 use crate::upstream::Upstream;
 
 /// Among queries for names of the cluster so many are for others.
@@ -28,13 +28,15 @@ impl Both {
         Self { cluster: start(CLUSTER, rate), outside: start(OUTSIDE, rate / ONE_OUTSIDE_IN) }
     }
 
-    fn end(self, proof: &Proof, scenario: &str, transport: Transport) {
+    fn end(self, proof: &Proof, doorstep: &Doorstep, scenario: &str, transport: Transport) {
+        self.outside.stop();
         for (kind, load) in [("cluster", self.cluster), ("other", self.outside)] {
             let account: Account = load.end();
             let scenario = format!("{scenario}: {kind} names");
             proof.keep(account.row(&scenario, transport.label()));
-            account.check(&format!("{scenario} over {}", transport.label()), 0);
-            assert!(account.longest() < LONGEST, "{scenario}: {:?}", account.longest());
+            let what = format!("{scenario} over {}{}", transport.label(), failures(doorstep));
+            account.check(&what, 0);
+            assert!(account.longest() < LONGEST, "{what}: {:?}", account.longest());
         }
     }
 }
@@ -52,7 +54,7 @@ pub(super) fn play(proof: &Proof, transport: Transport) {
     sleep(pause);
     one.kill();
     sleep(pause * 2);
-    load.end(proof, "one of two servers is killed", transport);
+    load.end(proof, &doorstep, "one of two servers is killed", transport);
 
     one.run();
     let load = Both::start(&doorstep, rate, 1 << 20);
@@ -63,13 +65,13 @@ pub(super) fn play(proof: &Proof, transport: Transport) {
         server.run();
     }
     sleep(pause / 2);
-    load.end(proof, "both servers are rolled, one after the other", transport);
+    load.end(proof, &doorstep, "both servers are rolled, one after the other", transport);
 
     let load = Both::start(&doorstep, rate, 2 << 20);
     sleep(pause / 2);
     one.freeze();
     sleep(pause * 2);
-    load.end(proof, "one of two servers falls silent", transport);
+    load.end(proof, &doorstep, "one of two servers falls silent", transport);
 }
 
 pub(super) fn reset(proof: &Proof) {
@@ -85,6 +87,6 @@ pub(super) fn reset(proof: &Proof) {
             upstream.reset_all();
         }
         sleep(Duration::from_millis(500));
-        load.end(proof, "all connections are reset, every half second", transport);
+        load.end(proof, &doorstep, "all connections are reset, every half second", transport);
     }
 }
