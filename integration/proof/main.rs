@@ -27,7 +27,7 @@ use libtest_mimic::{Arguments, Trial};
 use parking_lot::Mutex;
 
 /// Scenarios mostly wait, but each also loads the machine.
-const AT_A_TIME: usize = 3;
+const AT_A_TIME: usize = 2;
 
 /// How much is asked, and what came of it.
 pub(crate) struct Proof {

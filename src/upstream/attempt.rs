@@ -171,9 +171,12 @@ impl Course {
         let now = Instant::now();
         match lost {
             Lost::Closed | Lost::Reset if !self.resent => {
-                // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again, on a connection of its own.
+                // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again,
+                // on a connection of its own.
                 self.resent = true;
                 self.alone = true;
+                // Who closes may be on its way out: another server is asked, if there is one.
+                self.tried |= 1 << index;
                 group.shared.metrics.resent();
                 Next::Again
             }

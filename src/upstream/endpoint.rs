@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -112,19 +113,18 @@ impl Endpoint {
         shared.metrics.attempted(Transport::Udp, ask.lane);
         let opt = if !ask.without_opt && self.takes_opt(Instant::now()) { SentOpt::Bare } else { SentOpt::Absent };
         let exchange = udp::ask(address, ask.key, opt, ask.deadline, &shared.timing, (&shared.pulse, &shared.metrics));
-        self.unless_silent(shared, ask, true, exchange).await
+        self.unless_silent(ask, ask.silence.unwrap_or(shared.timing.patience), true, exchange).await
     }
 
-    /// Waits on while the server answers others: this name is slow by itself. One that has fallen silent is left for another. `suspect`:
-    /// that it answers nobody is enough, else something else must have shown that it fails.
+    /// Waits on while the server answers others: this name is slow by itself. One that has fallen silent is left for another after `patience`.
+    /// `suspect`: that it answers nobody is enough, else something else must have shown that it fails.
     async fn unless_silent<T>(
         &self,
-        shared: &Shared,
         ask: &Ask<'_>,
+        patience: Duration,
         suspect: bool,
         exchange: impl Future<Output = Result<T, Lost>>,
     ) -> Result<T, Lost> {
-        let patience = shared.timing.patience;
         let mut exchange = pin!(exchange);
         let mut look_at = Instant::now() + patience;
         while ask.others && look_at < ask.deadline {
@@ -172,7 +172,7 @@ impl Endpoint {
             }
         };
         // Where the cluster lane has found the server silent, so it is for the questions that have no such rule.
-        self.unless_silent(shared, ask, false, exchange).await
+        self.unless_silent(ask, shared.timing.patience, false, exchange).await
     }
 
     /// Finds the connection, or dials it; all under one short lock.

@@ -18,6 +18,7 @@ pub struct Timing {
     /// A query over UDP is sent a second time after this long without an answer, a third time after twice as long again.
     pub udp_resend: Duration,
     /// After this long a query goes to another server, if there is one and this one has fallen silent: for half as long it has answered nobody.
+    /// In the cluster lane the silence rule says how long.
     pub patience: Duration,
     /// How old the oldest query on a serial connection may be for another to be put behind it.
     pub young_head: Duration,

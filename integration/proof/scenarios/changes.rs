@@ -12,10 +12,8 @@ pub(super) fn play(proof: &Proof) {
     for transport in [Transport::Tcp, Transport::Udp] {
         let stage = Stage::beside_others();
         let trust = Trust::new(&stage);
-        let urls: Vec<String> = ["one", "two", "three"]
-            .map(|label| Server::coredns(&stage, label, &trust.shown, None))
-            .map(|server| keep(server, transport))
-            .into();
+        let servers = ["one", "two", "three"].map(|label| Server::coredns(&stage, label, &trust.shown, None));
+        let urls = servers.each_ref().map(|server| server.url(transport));
         let doorstep = doorstep_before(&stage, &trust, &urls, "");
         let start = |zone, rate| Load::start(doorstep.address(), Stream::new(zone, rate));
         let loads = [("cluster", start(CLUSTER, proof.choose(500, 5_000))), ("other", start(OUTSIDE, proof.choose(100, 500)))];
@@ -27,6 +25,7 @@ pub(super) fn play(proof: &Proof) {
         }
         let reloads = || doorstep.metric("doorstep_config_reloads_total{result=\"good\"");
         eventually("every change has taken effect", seconds(5), || reloads() >= rounds as f64);
+        loads.iter().for_each(|(_, load)| load.stop());
         for (kind, load) in loads {
             let account = load.end();
             let scenario = format!("other servers every second: {kind} names");
@@ -34,11 +33,4 @@ pub(super) fn play(proof: &Proof) {
             account.check(&scenario, 0);
         }
     }
-}
-
-/// It runs until the proof ends.
-fn keep(server: Server, transport: Transport) -> String {
-    let url = server.url(transport);
-    std::mem::forget(server);
-    url
 }

@@ -1,43 +1,43 @@
 //! Other people's resolvers in the upstream's place.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
 
 use crate::Proof;
-use crate::harness::Stage;
-use crate::load::{Stream, play_for};
+use crate::harness::{Stage, seconds};
+use crate::load::{Load, Stream};
 use crate::names::{CLUSTER, OUTSIDE};
-use crate::servers::{Server, Transport, Trust, doorstep_before};
+use crate::servers::{Server, Transport, Trust, doorstep_before, failures};
 
 /// Where Debian puts them.
 const PLACES: [&str; 2] = ["/usr/sbin", "/usr/bin"];
 
-pub(super) fn play(proof: &Proof) {
+pub(super) fn play(proof: &Proof, program: &str) {
+    let Some(path) = find(program) else {
+        println!("NOT PLAYED: no {program} here");
+        return;
+    };
     let stage = Stage::beside_others();
     let trust = Trust::new(&stage);
     let behind = Server::coredns(&stage, "behind", &trust.shown, None);
-    for (name, program) in [("unbound", "unbound"), ("Knot Resolver", "kresd")] {
-        let Some(program) = find(program) else {
-            println!("NOT PLAYED: no {program} here");
-            continue;
-        };
-        let plain = behind.at(Transport::Udp);
-        let server = if name == "unbound" {
-            Server::unbound(&stage, &program, &trust.shown, plain)
-        } else {
-            Server::knot(&stage, &program, &trust.shown, plain)
-        };
-        let (rate, time) = proof.choose((1_000, Duration::from_secs(2)), (2_000, Duration::from_millis(5_000)));
-        for (number, transport) in [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().enumerate() {
-            for (kind, zone, rate) in [("cluster", CLUSTER, rate), ("other", OUTSIDE, rate / 4)] {
-                let doorstep = doorstep_before(&stage, &trust, &[server.url(transport)], "");
-                // Names that the resolver has not asked for yet.
-                let stream = Stream { first: (number as u32) << 20, ..Stream::new(zone, rate) };
-                let account = play_for(doorstep.address(), stream, time);
-                let scenario = format!("{name} is the upstream: {kind} names");
-                proof.keep(account.row(&scenario, transport.label()));
-                account.check(&scenario, 0);
-            }
+    let plain = behind.at(Transport::Udp);
+    let server = match program {
+        "unbound" => Server::unbound(&stage, &path, &trust.shown, plain),
+        _ => Server::knot(&stage, &path, &trust.shown, plain),
+    };
+    let (rate, time) = proof.choose((1_000, seconds(2)), (2_000, seconds(5)));
+    for (number, transport) in [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().enumerate() {
+        let doorstep = doorstep_before(&stage, &trust, &[server.url(transport)], "");
+        // Names that the resolver has not asked for yet.
+        let start = |zone, rate| Load::start(doorstep.address(), Stream { first: (number as u32) << 20, ..Stream::new(zone, rate) });
+        let loads = [("cluster", start(CLUSTER, rate)), ("other", start(OUTSIDE, rate / 5))];
+        sleep(time);
+        loads.iter().for_each(|(_, load)| load.stop());
+        for (kind, load) in loads {
+            let account = load.end();
+            let scenario = format!("{program} is the upstream: {kind} names");
+            proof.keep(account.row(&scenario, transport.label()));
+            account.check(&format!("{scenario} over {}{}", transport.label(), failures(&doorstep)), 0);
         }
     }
 }

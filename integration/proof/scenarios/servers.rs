@@ -29,7 +29,7 @@ impl Both {
     }
 
     fn end(self, proof: &Proof, doorstep: &Doorstep, scenario: &str, transport: Transport) {
-        self.outside.stop();
+        [&self.cluster, &self.outside].into_iter().for_each(Load::stop);
         for (kind, load) in [("cluster", self.cluster), ("other", self.outside)] {
             let account: Account = load.end();
             let scenario = format!("{scenario}: {kind} names");
