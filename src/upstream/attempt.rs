@@ -132,6 +132,7 @@ impl Course {
             let lost = match outcome {
                 Ok(answer) => {
                     endpoint.answered(lane, asked, Instant::now());
+                    shared.learn(lane, asked.elapsed());
                     if ask.without_opt {
                         endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
                     }
@@ -160,10 +161,10 @@ impl Course {
         self.last
     }
 
-    /// A question alone on its connection is slow by itself: it is given four times as long.
+    /// A question alone on its connection is slow by itself: it is given four times as long. Another try must fit into the exchange.
     fn silence(&self, shared: &Shared, lane: Lane) -> Option<Duration> {
         let silence = shared.silence(lane)?;
-        Some(if self.alone { silence * 4 } else { silence })
+        Some((if self.alone { silence * 4 } else { silence }).min(shared.timing.exchange / 2))
     }
 
     fn judge(&mut self, group: &Group, index: usize, ask: &Ask<'_>, lost: Lost) -> Next {

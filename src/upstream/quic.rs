@@ -39,6 +39,8 @@ const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Octets of answers that may be on their way, all streams together.
 const WINDOW: u32 = 1 << 20;
+/// Long enough to take in what waits in the socket's buffer.
+const TO_READ: Duration = Duration::from_millis(20);
 /// Between two looks whether a retired connection is done.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -211,6 +213,8 @@ impl Exchange {
         loop {
             let before = self.connection.stats().udp_rx.datagrams;
             sleep(patience).await;
+            // Where this process was held up itself, what has come meanwhile is still to be read.
+            sleep(TO_READ).await;
             if self.connection.stats().udp_rx.datagrams == before && self.connection.close_reason().is_none() {
                 self.connection.close(NO_ERROR, b"");
                 return Lost::Silent { head: false };

@@ -40,6 +40,8 @@ pub(super) async fn ask(
         let resend_at = asked + resend_after;
         let resends = sent < MOST_SENT && resend_at < until;
         tokio::select! {
+            // What has come is read before any timer is heeded.
+            biased;
             received = socket.recv(&mut datagram) => {
                 let length = received.map_err(failed)?;
                 match Answer::from_upstream(&datagram[..length], id, key) {
