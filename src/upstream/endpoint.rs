@@ -13,7 +13,7 @@ use super::attempt::Ask;
 use super::connection::{Connection, Dial, Request, Slot, Target};
 use super::failure::Lost;
 use super::group::Shared;
-use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic, place_multiplexed};
+use super::lane::{Look, Place, behind_young_head, place_alone, place_cluster, place_elastic, place_multiplexed};
 use super::select::Standing;
 use super::{FailureClass, Lane, Server, Transport, dial, quic, udp};
 use crate::wire::{Answer, Key, SentOpt};
@@ -182,7 +182,7 @@ impl Endpoint {
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let place = match ask.lane {
             _ if matches!(self.server, Server::Quic(..)) => place_multiplexed(&looks),
-            _ if ask.alone => Place::Dial { or: None },
+            lane if ask.alone => place_alone(lane, &looks),
             Lane::Cluster => place_cluster(&looks),
             Lane::Elastic => place_elastic(&looks),
         };

@@ -25,12 +25,12 @@ pub(super) fn play(proof: &Proof, program: &str) {
         "unbound" => Server::unbound(&stage, &path, &trust.shown, plain),
         _ => Server::knot(&stage, &path, &trust.shown, plain),
     };
-    let (rate, time) = proof.choose((1_000, seconds(2)), (2_000, seconds(5)));
+    let (rate, time) = proof.choose((1_000, seconds(2)), (2_000, seconds(6)));
     for (number, transport) in [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().enumerate() {
         let doorstep = doorstep_before(&stage, &trust, &[server.url(transport)], "");
         // Names that the resolver has not asked for yet.
         let start = |zone, rate| Load::start(doorstep.address(), Stream { first: (number as u32) << 20, ..Stream::new(zone, rate) });
-        let loads = [("cluster", start(CLUSTER, rate)), ("other", start(OUTSIDE, rate / 5))];
+        let loads = [("cluster", start(CLUSTER, rate)), ("other", start(OUTSIDE, rate / 10))];
         sleep(time);
         loads.iter().for_each(|(_, load)| load.stop());
         for (kind, load) in loads {
