@@ -1,8 +1,8 @@
 //! The vocabulary of the scenarios: a stage, a CoreDNS behind, a doorstep in front, and clients that ask.
 
-mod certificates;
+pub(crate) mod certificates;
 mod client;
-mod coredns;
+pub(crate) mod coredns;
 mod doorstep;
 mod load;
 mod ports;
@@ -14,9 +14,9 @@ mod stage;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub(crate) use certificates::{Authority, Certificate, NAME};
+pub(crate) use certificates::Authority;
 pub(crate) use client::{Tcp, Udp};
-pub(crate) use coredns::{CoreDns, program as coredns_program};
+pub(crate) use coredns::CoreDns;
 pub(crate) use doorstep::Doorstep;
 pub(crate) use load::{Load, p99};
 pub(crate) use ports::free_port;

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::{Authority, Certificate, Doorstep, NAME, Process, Stage, Udp, a, coredns_program, eventually, free_port, seconds};
+use crate::harness::certificates::{Certificate, NAME};
+use crate::harness::coredns::program as coredns_program;
+use crate::harness::{Authority, Doorstep, Process, Stage, Udp, a, eventually, free_port, seconds};
 use crate::names::{BRIEF, BRIEF_OUTSIDE, NEVER, OUTSIDE, SLOW, name};
 
 /// How a server is asked.

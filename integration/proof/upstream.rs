@@ -18,7 +18,8 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fault::{Deed, Fault, deeds};
-use crate::harness::{Certificate, free_port};
+use crate::harness::certificates::Certificate;
+use crate::harness::free_port;
 
 /// Serves as long as the process lives.
 pub(crate) struct Upstream {

@@ -80,7 +80,7 @@ pub(super) fn delay(proof: &Proof) {
         let upstream = Upstream::start(late, 1, (transport == Transport::Tls).then_some(&trust.shown));
         let doorstep = doorstep_before(&stage, &trust, &[transport.url(upstream.address())], "");
         scope(|scope| {
-            for (kind, zone, rate) in [("cluster", CLUSTER, proof.choose(200, 1_000)), ("other", OUTSIDE, proof.choose(100, 200))] {
+            for (kind, zone, rate) in [("cluster", CLUSTER, proof.choose(200, 1_000)), ("other", OUTSIDE, proof.choose(40, 200))] {
                 let doorstep = &doorstep;
                 scope.spawn(move || {
                     let account = play_for(doorstep.address(), Stream::new(zone, rate), proof.choose(seconds(2), seconds(20)));
