@@ -37,7 +37,7 @@
 //! | a metric | the counts in their room, the names in `app::metrics`, a row in README's table |
 //! | a key of the file | `config::file`; a flag: `config::args`; a command: [`command`] |
 //! | what an RFC says of answers | a row in `integration/answers/rows.txt`, and the scenario that shows it |
-//! | a scenario | `integration/scenarios` in front of a CoreDNS, `integration/cluster_tests/scenarios` on a cluster |
+//! | a scenario | `integration/scenarios` in front of a CoreDNS, `integration/proof/scenarios` of failing upstreams, `integration/cluster_tests/scenarios` on a cluster |
 //!
 //! # Invariants
 //!

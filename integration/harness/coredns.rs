@@ -243,8 +243,8 @@ fn zones(stage: &Stage, cluster: &str, root: &str) -> String {
     format!("file {} cluster.local\n    file {} .", cluster.display(), root.display())
 }
 
-/// Builds it where it is not at hand.
-fn program() -> &'static Path {
+/// The program; built where it is not at hand.
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/coredns/build");

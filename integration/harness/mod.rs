@@ -1,8 +1,8 @@
 //! The vocabulary of the scenarios: a stage, a CoreDNS behind, a doorstep in front, and clients that ask.
 
-mod certificates;
+pub(crate) mod certificates;
 mod client;
-mod coredns;
+pub(crate) mod coredns;
 mod doorstep;
 mod load;
 mod ports;

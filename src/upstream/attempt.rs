@@ -77,7 +77,7 @@ pub(super) async fn run(group: &Asked<'_>, key: &Key, lane: Lane) -> Result<Answ
 }
 
 /// While all servers are out each is tried once: who hammers them keeps them down (RFC 9520 §2).
-fn most_tries(group: &Group) -> u32 {
+fn most_tries(group: &Asked<'_>) -> u32 {
     if group.shared.pulse.out_lately(Instant::now().into_std()) { MOST_TRIES.min(group.endpoints.len() as u32) } else { MOST_TRIES }
 }
 
@@ -141,6 +141,7 @@ impl Course {
             let lost = match outcome {
                 Ok(answer) => {
                     endpoint.answered(lane, asked, Instant::now());
+                    shared.learn(lane, asked.elapsed());
                     if ask.without_opt {
                         endpoint.dislikes_opt(Instant::now() + shared.timing.without_opt);
                     }
@@ -169,10 +170,10 @@ impl Course {
         self.last
     }
 
-    /// A question alone on its connection is slow by itself: it is given four times as long.
+    /// A question alone on its connection is slow by itself: it is given four times as long. Another try must fit into the exchange.
     fn silence(&self, shared: &Shared, lane: Lane) -> Option<Duration> {
         let silence = shared.silence(lane)?;
-        Some(if self.alone { silence * 4 } else { silence })
+        Some((if self.alone { silence * 4 } else { silence }).min(shared.timing.exchange / 2))
     }
 
     fn judge(&mut self, group: &Asked<'_>, index: usize, ask: &Ask<'_>, lost: Lost) -> Next {
@@ -180,9 +181,12 @@ impl Course {
         let now = Instant::now();
         match lost {
             Lost::Closed | Lost::Reset if !self.resent => {
-                // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again, on a connection of its own.
+                // RFC 7766 §6.2.2: closing an idle connection is no failure; the question goes out again,
+                // on a connection of its own.
                 self.resent = true;
                 self.alone = true;
+                // Who closes may be on its way out: another server is asked, if there is one.
+                self.tried |= 1 << index;
                 group.shared.metrics.resent();
                 Next::Again
             }
@@ -197,7 +201,7 @@ impl Course {
                 if self.silences == 2 { Next::Stop } else { self.retry(Next::Again) }
             }
             Lost::Rcode(rcode) => {
-                endpoint.succeed();
+                endpoint.succeed(now);
                 // Who answers is not out.
                 self.most_tries = MOST_TRIES;
                 self.judge_rcode(group, index, ask, rcode)

@@ -1,7 +1,9 @@
 //! One server: its health, its connections by lane, and whether it dislikes OPT.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -11,7 +13,7 @@ use super::attempt::Ask;
 use super::connection::{Connection, Dial, Request, Slot, Target};
 use super::failure::Lost;
 use super::group::Shared;
-use super::lane::{Look, Place, behind_young_head, place_cluster, place_elastic, place_multiplexed};
+use super::lane::{Look, Place, behind_young_head, place_alone, place_cluster, place_elastic, place_multiplexed};
 use super::select::Standing;
 use super::{FailureClass, Lane, Server, Transport, dial, quic, udp};
 use crate::wire::{Answer, Key, SentOpt};
@@ -22,6 +24,8 @@ pub(super) struct Endpoint {
     /// By lane.
     pools: [Mutex<Vec<Arc<Connection>>>; 2],
     without_opt_until: Mutex<Option<Instant>>,
+    /// When it last answered anything.
+    heard_at: Mutex<Option<Instant>>,
 }
 
 /// Counts a question in flight while it lives.
@@ -40,7 +44,13 @@ enum Way {
 
 impl Endpoint {
     pub(super) fn new(server: Server) -> Self {
-        Endpoint { server, standing: Mutex::default(), pools: Default::default(), without_opt_until: Mutex::new(None) }
+        Endpoint {
+            server,
+            standing: Mutex::default(),
+            pools: Default::default(),
+            without_opt_until: Mutex::default(),
+            heard_at: Mutex::default(),
+        }
     }
 
     pub(super) fn server(&self) -> &Server {
@@ -59,10 +69,12 @@ impl Endpoint {
     }
 
     pub(super) fn answered(&self, lane: Lane, asked: Instant, now: Instant) {
+        *self.heard_at.lock() = Some(now);
         self.standing.lock().answered(lane, now.saturating_duration_since(asked), now.into_std());
     }
 
-    pub(super) fn succeed(&self) {
+    pub(super) fn succeed(&self, now: Instant) {
+        *self.heard_at.lock() = Some(now);
         self.standing.lock().succeed();
     }
 
@@ -104,10 +116,33 @@ impl Endpoint {
     async fn over_udp(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr) -> Result<Answer, Lost> {
         let Ok(_permit) = shared.bounds.udp.try_acquire() else { return Err(Lost::Failed(FailureClass::Overload)) };
         shared.metrics.attempted(Transport::Udp, ask.lane);
-        let now = Instant::now();
-        let until = if ask.others { ask.deadline.min(now + shared.timing.udp_patience) } else { ask.deadline };
-        let opt = if !ask.without_opt && self.takes_opt(now) { SentOpt::Bare } else { SentOpt::Absent };
-        udp::ask(address, ask.key, opt, until, &shared.timing, (&shared.pulse, &shared.metrics)).await
+        let opt = if !ask.without_opt && self.takes_opt(Instant::now()) { SentOpt::Bare } else { SentOpt::Absent };
+        let exchange = udp::ask(address, ask.key, opt, ask.deadline, &shared.timing, (&shared.pulse, &shared.metrics));
+        self.unless_silent(ask, ask.silence.unwrap_or(shared.timing.patience), true, exchange).await
+    }
+
+    /// Waits on while the server answers others: this name is slow by itself. One that has fallen silent is left for another after `patience`.
+    /// `suspect`: that it answers nobody is enough, else something else must have shown that it fails.
+    async fn unless_silent<T>(
+        &self,
+        ask: &Ask<'_>,
+        patience: Duration,
+        suspect: bool,
+        exchange: impl Future<Output = Result<T, Lost>>,
+    ) -> Result<T, Lost> {
+        let mut exchange = pin!(exchange);
+        let mut look_at = Instant::now() + patience;
+        while ask.others && look_at < ask.deadline {
+            if let Ok(outcome) = timeout_at(look_at, &mut exchange).await {
+                return outcome;
+            }
+            let heard = self.heard_at.lock().is_some_and(|heard| look_at.saturating_duration_since(heard) < patience / 2);
+            if !heard && (suspect || self.standing().is_failing()) {
+                return Err(Lost::Failed(FailureClass::QueryTimeout));
+            }
+            look_at += patience / 4;
+        }
+        exchange.await
     }
 
     async fn over_connection(&self, shared: &Shared, ask: &Ask<'_>, transport: Transport, overflow: bool) -> Result<Answer, Lost> {
@@ -133,12 +168,16 @@ impl Endpoint {
             _ => SentOpt::Absent,
         };
         connection.send(Request { key: *ask.key, opt, silence: ask.silence, expires: ask.deadline, reply, slot });
-        match timeout_at(ask.deadline, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            // The task died with its runtime.
-            Ok(Err(_)) => Err(Lost::Closed),
-            Err(_) => Err(Lost::Failed(FailureClass::QueryTimeout)),
-        }
+        let exchange = async {
+            match timeout_at(ask.deadline, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                // The task died with its runtime.
+                Ok(Err(_)) => Err(Lost::Closed),
+                Err(_) => Err(Lost::Failed(FailureClass::QueryTimeout)),
+            }
+        };
+        // Where the cluster lane has found the server silent, so it is for the questions that have no such rule.
+        self.unless_silent(ask, shared.timing.patience, false, exchange).await
     }
 
     /// Finds the connection, or dials it; all under one short lock.
@@ -148,7 +187,7 @@ impl Endpoint {
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let place = match ask.lane {
             _ if matches!(self.server, Server::Quic(..)) => place_multiplexed(&looks),
-            _ if ask.alone => Place::Dial { or: None },
+            lane if ask.alone => place_alone(lane, &looks),
             Lane::Cluster => place_cluster(&looks),
             Lane::Elastic => place_elastic(&looks),
         };

@@ -7,7 +7,7 @@ use crate::wire::{AnswerError, Ede, Rcode};
 /// The class of a failure: metric label, log field, EDE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// No connection within the dial timeout: over TCP no SYN-ACK; over QUIC no handshake, whatever the reason.
+    /// No connection within the dial timeout: over TCP no SYN-ACK; over QUIC no handshake.
     DialTimeout,
     /// ECONNREFUSED: nothing listens there.
     DialRefused,

@@ -108,6 +108,13 @@ impl Shared {
     pub(super) fn silence(&self, lane: Lane) -> Option<Duration> {
         (lane == Lane::Cluster).then(|| self.cluster.lock().silence(self.timing.silence))
     }
+
+    /// A server took this long to answer: without what was waited for others before, or one failure would make the next one last longer.
+    pub(super) fn learn(&self, lane: Lane, latency: Duration) {
+        if lane == Lane::Cluster {
+            self.cluster.lock().record(latency);
+        }
+    }
 }
 
 impl Shared {
@@ -242,12 +249,8 @@ impl Group {
         *self.last_failure.lock() = outcome.as_ref().err().map(|failure| failure.class);
         match &outcome {
             Ok(_) => {
-                let latency = asked.elapsed();
                 self.shared.pulse.succeeded();
-                self.shared.metrics.answered(lane, latency);
-                if lane == Lane::Cluster {
-                    self.shared.cluster.lock().record(latency);
-                }
+                self.shared.metrics.answered(lane, asked.elapsed());
             }
             Err(failure) => {
                 self.shared.metrics.failed(failure.class);

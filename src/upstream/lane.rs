@@ -92,6 +92,16 @@ pub(super) fn place_elastic(looks: &[Look]) -> Place {
     Place::Dial { or: None }
 }
 
+/// A question that is not to wait behind another: a new connection. Where the process has no room for one, the cluster lane's best will do.
+pub(super) fn place_alone(lane: Lane, looks: &[Look]) -> Place {
+    let or = match (lane, place_cluster(looks)) {
+        (Lane::Elastic, _) | (_, Place::Overflow) => None,
+        (_, Place::Use(index)) => Some(index),
+        (_, Place::Dial { or }) => or,
+    };
+    Place::Dial { or }
+}
+
 /// A server whose connections have a stream a question: the least busy one, whatever the lane; another when all are crowded.
 pub(super) fn place_multiplexed(looks: &[Look]) -> Place {
     let Some(best) = (0..looks.len()).min_by_key(|index| looks[*index].in_flight) else { return Place::Dial { or: None } };
@@ -134,6 +144,14 @@ mod tests {
         let alone = |in_flight| Look { alone: true, ..look(in_flight) };
         assert_eq!(place_cluster(&[alone(1)]), Place::Dial { or: None });
         assert_eq!(place_cluster(&[alone(0)]), Place::Use(0));
+    }
+
+    #[test]
+    fn a_question_that_is_to_be_alone_shares_in_the_cluster_lane_where_it_cannot_be() {
+        assert_eq!(place_alone(Lane::Cluster, &[]), Place::Dial { or: None });
+        assert_eq!(place_alone(Lane::Cluster, &[look(3), look(2)]), Place::Dial { or: Some(1) });
+        assert_eq!(place_alone(Lane::Cluster, &[look(128)]), Place::Dial { or: None });
+        assert_eq!(place_alone(Lane::Elastic, &[look(0)]), Place::Dial { or: None });
     }
 
     #[test]

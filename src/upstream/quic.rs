@@ -1,5 +1,6 @@
 //! The task that owns one QUIC connection (RFC 9250): a stream a question, so that none waits for another.
 
+use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Octets of answers that may be on their way, all streams together.
 const WINDOW: u32 = 1 << 20;
+/// Long enough to take in what waits in the socket's buffer.
+const TO_READ: Duration = Duration::from_millis(20);
 /// Between two looks whether a retired connection is done.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -126,18 +129,17 @@ impl Target {
         let settings = QuicClientConfig::try_from(settings).map_err(|error| self.secure.refuse(&self.address, error.to_string()))?;
         let mut config = ClientConfig::new(Arc::new(settings));
         config.transport_config(Arc::new(transport(timing)));
-        let socket = bind(self.address).map_err(failed)?;
+        let socket = UdpSocket::bind(any(self.address)).map_err(failed)?;
         let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).map_err(failed)?;
         let name = self.name.as_server_name();
         let connecting = endpoint.connect_with(config, self.address, &name.to_str()).map_err(|_| FailureClass::NoRoute)?;
-        match timeout(timing.dial, connecting).await {
-            Err(_) => Err(FailureClass::DialTimeout),
-            Ok(Err(error)) => Err(self.explain(&error)),
-            Ok(Ok(connection)) => {
-                self.secure.accept();
-                Ok(connection)
-            }
-        }
+        let connected = tokio::select! {
+            connected = timeout(timing.dial, connecting) => connected.map_err(|_| FailureClass::DialTimeout)?,
+            error = refusal(self.address) => return Err(failed(error)),
+        };
+        let connection = connected.map_err(|error| self.explain(&error))?;
+        self.secure.accept();
+        Ok(connection)
     }
 
     fn explain(&self, error: &ConnectionError) -> FailureClass {
@@ -211,6 +213,8 @@ impl Exchange {
         loop {
             let before = self.connection.stats().udp_rx.datagrams;
             sleep(patience).await;
+            // Where this process was held up itself, what has come meanwhile is still to be read.
+            sleep(TO_READ).await;
             if self.connection.stats().udp_rx.datagrams == before && self.connection.close_reason().is_none() {
                 self.connection.close(NO_ERROR, b"");
                 return Lost::Silent { head: false };
@@ -282,12 +286,24 @@ fn transport(timing: &Timing) -> TransportConfig {
     transport
 }
 
-/// A socket for one connection. It is not connected, so that what the kernel says of the way there is asked of another one first.
-fn bind(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any: SocketAddr = match server {
+/// What the kernel says against the way to a server; nothing where it has nothing to say. QUIC's own socket is not connected and hears of no
+/// ICMP: another one is, and sends a datagram without content, which is nothing to a server of QUIC (RFC 9000 §5.2).
+async fn refusal(server: SocketAddr) -> io::Error {
+    let send = async {
+        let socket = tokio::net::UdpSocket::bind(any(server)).await?;
+        socket.connect(server).await?;
+        socket.send(&[]).await?;
+        socket.recv(&mut [0]).await
+    };
+    match send.await {
+        Err(error) => error,
+        Ok(_) => pending().await,
+    }
+}
+
+fn any(server: SocketAddr) -> SocketAddr {
+    match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    UdpSocket::bind(any)?.connect(server)?;
-    UdpSocket::bind(any)
+    }
 }

@@ -125,7 +125,16 @@ impl Task {
             }
             let wake = self.wake_at();
             let room = MOST_PENDING.saturating_sub(self.pending.len());
+            // Read before any timer is heeded: where this process was held up itself, what has come meanwhile is no silence.
             tokio::select! {
+                biased;
+                read = reader.read_buf(frames.room()) => match read {
+                    Ok(0) => return End::closed(&frames),
+                    // TLS without close_notify: as good as FIN, for every message says how long it is.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::closed(&frames),
+                    Err(error) => return End::of_io(&error),
+                    Ok(_) => self.receive(&mut frames),
+                },
                 count = self.incoming.recv_many(&mut batch, room), if room > 0 && !orphaned => {
                     // The pool is gone: those who still wait get their answers, nobody else comes.
                     orphaned = count == 0;
@@ -135,13 +144,6 @@ impl Task {
                 written = write_some(&mut writer, &self.outgoing[self.written..], self.flushed) => match written {
                     Err(error) => return End::of_io(&error),
                     Ok(count) => self.note_written(count),
-                },
-                read = reader.read_buf(frames.room()) => match read {
-                    Ok(0) => return End::closed(&frames),
-                    // TLS without close_notify: as good as FIN, for every message says how long it is.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::closed(&frames),
-                    Err(error) => return End::of_io(&error),
-                    Ok(_) => self.receive(&mut frames),
                 },
                 () = sleep_until(wake) => if let Some(end) = self.tick(Instant::now()) { return end },
             }

@@ -15,10 +15,11 @@ pub struct Timing {
     pub silence: Duration,
     /// Floor of how long the cluster lane waits before it asks another server too; the other bound is the lane's 99th percentile.
     pub hedge: Duration,
-    /// A query over UDP is sent a second time after this long without an answer.
+    /// A query over UDP is sent a second time after this long without an answer, a third time after twice as long again.
     pub udp_resend: Duration,
-    /// A query over UDP goes to another server after this long, if there is one.
-    pub udp_patience: Duration,
+    /// After this long a query goes to another server, if there is one and this one has fallen silent: for half as long it has answered nobody.
+    /// In the cluster lane the silence rule says how long.
+    pub patience: Duration,
     /// How old the oldest query on a serial connection may be for another to be put behind it.
     pub young_head: Duration,
     /// An idle connection is closed after this long: before CoreDNS closes it at 10 s.
@@ -39,8 +40,8 @@ impl Default for Timing {
             redial: Duration::from_millis(100),
             silence: Duration::from_millis(500),
             hedge: Duration::from_millis(5),
-            udp_resend: Duration::from_secs(1),
-            udp_patience: Duration::from_secs(2),
+            udp_resend: Duration::from_millis(750),
+            patience: Duration::from_secs(2),
             young_head: Duration::from_millis(20),
             idle: Duration::from_secs(8),
             age: Duration::from_secs(300),

@@ -14,7 +14,10 @@ use crate::wire::{Answer, AnswerError, Key, SentOpt, encode_upstream_query};
 /// No datagram that answers us is larger: we announce 1,232.
 const LARGEST: usize = 4_096;
 
-/// Asks, asks once more on the same socket, and waits until `until`. What does not match is ignored, and the wait goes on.
+/// Times one question is sent to one server (RFC 9520 §3.1).
+const MOST_SENT: u32 = 3;
+
+/// Asks, asks up to twice more on the same socket, and waits until `until`. What does not match is ignored, and the wait goes on.
 pub(super) async fn ask(
     address: SocketAddr,
     key: &Key,
@@ -30,11 +33,15 @@ pub(super) async fn ask(
     pulse.asked(asked.into_std());
     let failed = |error| Lost::Failed(FailureClass::of_io(&error, false));
     socket.send(&message).await.map_err(failed)?;
-    let mut resend_at = Some(asked + timing.udp_resend).filter(|at| *at < until);
+    let (mut sent, mut resend_after) = (1, timing.udp_resend);
     // On the heap: one lives in every exchange's future otherwise.
     let mut datagram = vec![0; LARGEST];
     loop {
+        let resend_at = asked + resend_after;
+        let resends = sent < MOST_SENT && resend_at < until;
         tokio::select! {
+            // What has come is read before any timer is heeded.
+            biased;
             received = socket.recv(&mut datagram) => {
                 let length = received.map_err(failed)?;
                 match Answer::from_upstream(&datagram[..length], id, key) {
@@ -47,10 +54,12 @@ pub(super) async fn ask(
                     }
                 }
             }
-            () = sleep_until(resend_at.unwrap_or(until)) => {
-                if resend_at.take().is_none() {
+            () = sleep_until(if resends { resend_at } else { until }) => {
+                if !resends {
                     return Err(Lost::Failed(FailureClass::QueryTimeout));
                 }
+                sent += 1;
+                resend_after *= 3;
                 socket.send(&message).await.map_err(failed)?;
             }
         }

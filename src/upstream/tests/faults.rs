@@ -210,6 +210,33 @@ async fn a_cluster_name_that_takes_too_long_is_asked_of_another_server_within_th
 }
 
 #[tokio::test]
+async fn an_elastic_question_leaves_a_server_that_the_cluster_lane_has_found_silent() {
+    let (mute, well) = (tcp(Manner::Mute).await, tcp(Manner::Serial).await);
+    let rig = rig_with(&[Server::Tcp(mute.address), Server::Tcp(well.address)], Timing { exchange: PATIENT, ..quick() }, Bounds::default());
+    // So much is in flight at the other one that the mute one is asked first.
+    let asked = rig.group.asked();
+    let busy: Vec<_> = Lane::ALL.iter().flat_map(|lane| (0..1_000).map(|_| asked.endpoints[1].choose(*lane, Instant::now()))).collect();
+    let start = Instant::now();
+    let outcomes = tokio::join!(rig.ask("x", Lane::Elastic), rig.ask("y", Lane::Cluster));
+    assert_eq!(outcomes, (Ok(()), Ok(())));
+    assert!(mute.asked.load(SeqCst) >= 2 && start.elapsed() < PATIENT / 2, "{:?}", start.elapsed());
+    drop(busy);
+}
+
+#[tokio::test]
+async fn what_was_waited_for_a_silent_server_gives_no_patience_with_the_next() {
+    let (mute, well) = (tcp(Manner::Mute).await, tcp(Manner::Concurrent).await);
+    let timing = Timing { exchange: PATIENT, silence: MS(500), ..quick() };
+    let rig = rig_with(&[Server::Tcp(mute.address), Server::Tcp(well.address)], timing, Bounds::default());
+    let asked = rig.group.asked();
+    let busy: Vec<_> = (0..1_000).map(|_| asked.endpoints[1].choose(Lane::Cluster, Instant::now())).collect();
+    // All wait for the mute one first.
+    assert!(rig.ask_all(&labels(30), Lane::Cluster).await.iter().all(Result::is_ok));
+    assert!(rig.group.shared.silence(Lane::Cluster).unwrap() < MS(1_900), "four times what it took in all is more");
+    drop(busy);
+}
+
+#[tokio::test]
 async fn servfail_is_asked_of_another_server_once_and_else_is_the_answer() {
     let (bad, worse, good) = (tcp(Manner::ServFail).await, tcp(Manner::ServFail).await, tcp(Manner::Serial).await);
     let servers = [Server::Tcp(bad.address), Server::Tcp(good.address)];

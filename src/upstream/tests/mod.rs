@@ -32,7 +32,7 @@ fn quick() -> Timing {
         redial: MS(10),
         silence: MS(100),
         udp_resend: MS(120),
-        udp_patience: MS(150),
+        patience: MS(150),
         idle: MS(300),
         ..Timing::default()
     }

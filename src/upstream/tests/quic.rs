@@ -191,6 +191,15 @@ async fn nobody_there_is_a_dial_that_timed_out() {
 }
 
 #[tokio::test]
+async fn a_port_where_nothing_listens_is_refused_over_quic_too() {
+    let authority = Authority::new();
+    let server = QuicServer::with(authority.certify(NAME).settings(b"doq"));
+    let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let Behind { rig, .. } = &behind_at(&authority, server, nobody);
+    assert_eq!(rig.ask("x", Lane::Elastic).await, Err(FailureClass::DialRefused));
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_without_error_and_the_next_one_resumes_its_session() {
     let authority = Authority::new();
     let settings = authority.certify(NAME).settings(b"doq");

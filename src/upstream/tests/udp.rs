@@ -45,6 +45,47 @@ async fn a_lost_datagram_is_sent_again_with_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_datagram_lost_twice_is_sent_a_third_time_and_no_more() {
+    let address = udp(|number, question| if number < 2 { vec![] } else { vec![answer(question)] }).await;
+    assert_eq!(rig(&[Server::Udp(address)]).ask("x", Lane::Elastic).await, Ok(()));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let mute = udp(move |_, _| {
+        counted.fetch_add(1, SeqCst);
+        vec![]
+    })
+    .await;
+    assert_eq!(rig(&[Server::Udp(mute)]).ask("x", Lane::Elastic).await, Err(FailureClass::QueryTimeout));
+    assert_eq!(count.load(SeqCst), 3, "RFC 9520 §3.1");
+}
+
+#[tokio::test]
+async fn a_slow_name_of_a_server_that_answers_others_is_waited_for_and_no_fault() {
+    let serve = |mark: Arc<AtomicUsize>| {
+        udp(move |_, question| {
+            let slow = question[13..].starts_with(b"slow");
+            mark.fetch_add(usize::from(slow), SeqCst);
+            if slow { vec![] } else { vec![answer(question)] }
+        })
+    };
+    let slow_asked = Arc::new(AtomicUsize::new(0));
+    let servers = [Server::Udp(serve(slow_asked.clone()).await), Server::Udp(serve(slow_asked.clone()).await)];
+    let rig = rig_with(&servers, Timing { exchange: MS(1_500), patience: MS(800), ..quick() }, Bounds::default());
+    let others = async {
+        // Several at a time: where the slow one waits must have some of them.
+        while rig.ask_all(&labels(8), Lane::Elastic).await.iter().all(Result::is_ok) {
+            tokio::time::sleep(MS(5)).await;
+        }
+    };
+    tokio::select! {
+        outcome = rig.ask("slow", Lane::Elastic) => assert_eq!(outcome, Err(FailureClass::QueryTimeout)),
+        () = others => panic!("the others are answered"),
+    }
+    assert_eq!(slow_asked.load(SeqCst), 3, "of one server alone");
+    assert!(rig.group.asked().endpoints.iter().all(|endpoint| !endpoint.standing().is_failing()));
+}
+
+#[tokio::test]
 async fn a_truncated_answer_is_fetched_over_tcp() {
     let server = tcp(Manner::Serial).await;
     let socket = UdpSocket::bind(server.address).await.unwrap();
