@@ -15,6 +15,7 @@ use super::notice::Notices;
 use super::pulse::Pulse;
 use super::secure::Secure;
 use super::{Failure, FailureClass, Lane, Server, Timing, Trust, attempt};
+use crate::lifecycle::Unreached;
 use crate::wire::{Answer, Key};
 
 /// Servers of one group beyond which the rest is not used.
@@ -192,6 +193,11 @@ impl Group {
     /// Whether there is an outage now.
     pub fn is_out(&self) -> bool {
         self.shared.pulse.is_out()
+    }
+
+    /// Since when no server is heard because this node does not get through to any; `None`: one was heard, or nothing has been asked.
+    pub fn unreached(&self) -> Option<Unreached> {
+        self.shared.pulse.unreached()
     }
 
     /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.
