@@ -10,8 +10,6 @@ use crate::harness::{Ask, Asking, Cluster, NODES, Outcome, holds, throughout, wi
 
 /// A miss after 5 s at most, 15 s of attempts, 15 s that agents draw from, a question that is given up, a second look; and the kubelet.
 const LEFT: Duration = Duration::from_secs(75);
-/// For the kubelet's probe and for Cilium to follow.
-const FOLLOWED: Duration = Duration::from_secs(3);
 /// Until an agent has its upstream again and the kubelet knows.
 const BACK: Duration = Duration::from_secs(20);
 
@@ -25,7 +23,6 @@ pub(super) fn one_node(cluster: &Cluster) {
     let after = left(cluster, &[cut], Instant::now());
     cluster.note(&format!("| a node's path to the upstream cut | not ready after | {:.1} s |", after.as_secs_f32()));
     assert!(cluster.agent(sound).ready, "the other node noticed");
-    sleep(FOLLOWED);
     expect_stood_in(cluster, cut);
     cluster.expect(cluster.command(["mend", cut]));
     within(BACK, "the agent is back", || {
@@ -79,7 +76,6 @@ pub(super) fn service_deleted(cluster: &Cluster) {
     let [first, second] = NODES.map(|node| left(cluster, &[node], began));
     let last = first.max(second);
     cluster.note(&format!("| `kubectl delete service kube-dns-upstream` | all agents not ready after | {:.1} s |", last.as_secs_f32()));
-    sleep(FOLLOWED);
     NODES.iter().for_each(|node| expect_stood_in(cluster, node));
     cluster.apply_kustomization("manifests/base");
     within(BACK, "agents are back", || {
@@ -138,9 +134,12 @@ fn left(cluster: &Cluster, nodes: &[&str], began: Instant) -> Duration {
     after
 }
 
+/// Cilium follows readiness in its own time.
 fn expect_stood_in(cluster: &Cluster, node: &str) {
-    let outcome = Ask::from_pod_of(node).for_seconds(2).outcome(cluster);
-    assert!(outcome.all_by("coredns-"), "{node}: {outcome:?}");
+    within(BACK, "kube-dns stands in", || {
+        let outcome = Ask::from_pod_of(node).outcome(cluster);
+        holds(outcome.all_by("coredns-"), || format!("{node}: {outcome:?}"))
+    });
 }
 
 fn expect_nothing_lost(outcome: &Outcome) {
