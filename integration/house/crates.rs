@@ -22,7 +22,7 @@ const AT_HOME: [(&str, &[&str]); 15] = [
 ];
 
 /// Pure code: bytes and `now` in, a decision out.
-const PURE: [&str; 6] = ["wire/", "rules/", "cache/", "redirect/", "upstream/select.rs", "listen/rates.rs"];
+const PURE: [&str; 7] = ["wire/", "rules/", "cache/", "redirect/", "upstream/select.rs", "listen/rates.rs", "lifecycle/verdict.rs"];
 /// What pure code does not name: the runtime, sockets, clocks.
 const IMPURE: [&str; 9] =
     ["tokio", "async", "await", "UdpSocket", "TcpStream", "TcpListener", "Instant::now", "SystemTime", "thread::sleep"];

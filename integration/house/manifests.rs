@@ -194,6 +194,7 @@ fn agents_may_do_what_is_listed_here_and_no_more() {
         "cilium.io ciliumlocalredirectpolicies  create",
         "cilium.io ciliumlocalredirectpolicies doorstep delete",
         "apps daemonsets doorstep get",
+        "discovery.k8s.io endpointslices  list",
         "events.k8s.io events  create,patch",
     ];
     assert_eq!(rows("manifests/base/rbac.yaml", "doorstep"), expected);

@@ -72,7 +72,8 @@ impl Control {
                 return ExitCode::FAILURE;
             }
         };
-        let readiness = tokio::spawn(readiness::pass(self.gate, self.addresses, self.resolver.clone(), self.domain));
+        let cluster = self.redirect.cluster();
+        let readiness = tokio::spawn(readiness::keep(self.gate, self.addresses, self.resolver.clone(), self.domain, cluster));
         tokio::spawn(redirect::follow_upstream(self.redirect.pages().account.upstream(), self.groups.clone(), self.resolver.clone()));
         let verifying = self.redirect.keep();
         match self.reload {

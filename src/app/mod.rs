@@ -3,6 +3,7 @@
 
 mod control;
 mod descriptors;
+mod fallback;
 mod groups;
 mod metrics;
 mod probe;

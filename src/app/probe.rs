@@ -1,4 +1,4 @@
-//! Our own questions to our own listeners: the way into readiness.
+//! Our own questions to our own listeners, and to servers themselves: the way into readiness, and out of it.
 //!
 //! A listener is up when it has answered us; the upstream, when a cluster name has come back through it. One external name is asked
 //! too: a query over TCP makes CoreDNS ask its own upstream over TCP, and where that resolver takes no TCP every external name fails
@@ -12,9 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use crate::redirect::Protocol;
 use crate::wire::{Answer, AnswerError, Key, Name, Rcode, SentOpt, encode_upstream_query};
 
-/// How long a listener may take; it answers from memory.
+/// How long a listener may take, or a server with a name of the cluster: they answer from memory.
 const LISTENER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the upstream may take: one exchange's deadline and a little.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +35,17 @@ pub(super) enum Heard {
     Rcode(Rcode),
     /// Nothing, or nothing that makes sense.
     Nothing,
+}
+
+impl Heard {
+    /// Whether somebody knew an answer. SERVFAIL is what a server says that knows none, and what we say where none is heard.
+    pub(super) fn is_answer(self) -> bool {
+        match self {
+            Self::Answer => true,
+            Self::Rcode(rcode) => rcode != Rcode::SERV_FAIL,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// Whether UDP and TCP on `address` answer `id.server. CH TXT`; else which does not.
@@ -57,6 +69,14 @@ pub(super) async fn ask_name(listener: SocketAddr, name: &str) -> Heard {
 /// Asks for the root's name servers, an external name that every resolver knows, through `listener`.
 pub(super) async fn ask_external(listener: SocketAddr) -> Heard {
     over_udp(reachable(listener), &key(".", TYPE_NS, CLASS_IN), UPSTREAM_PATIENCE).await
+}
+
+/// Asks a server itself for a name of the cluster.
+pub(super) async fn ask_server(server: SocketAddr, protocol: Protocol, name: &str) -> Heard {
+    match protocol {
+        Protocol::Udp => over_udp(server, &address_of(name), LISTENER_PATIENCE).await,
+        Protocol::Tcp => over_tcp(server, &address_of(name)).await,
+    }
 }
 
 /// The question for an A record of `name`.

@@ -1,13 +1,16 @@
 //! The way into readiness: our listeners answer us, the upstream has answered once, nothing sends our queries back.
 //!
-//! Later slowness of the upstream changes nothing: serving stale beats handing the node's load to CoreDNS at its worst moment.
+//! Later slowness of the upstream changes nothing: serving stale beats handing the node's load to CoreDNS at its worst moment. Only where
+//! it is this node alone that does not get through are its clients left to kube-dns.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::fallback::Fallback;
 use super::probe::{self, Heard};
+use crate::k8s::{Account, Config};
 use crate::lifecycle::{Latch, Readiness};
 use crate::resolve::Resolver;
 use crate::wire::Rcode;
@@ -30,16 +33,24 @@ impl Gate {
     }
 }
 
-/// Asks until both latches are released. `domain` is the cluster's domain.
-pub(super) async fn pass(gate: Gate, addresses: Vec<SocketAddr>, resolver: Resolver, domain: String) {
-    while let Err(reason) = ask_listeners(&addresses).await {
+/// Asks until both latches are released, then watches over the second where there is a cluster to fall back to. `domain` is the
+/// cluster's domain.
+pub(super) async fn keep(gate: Gate, addresses: Vec<SocketAddr>, resolver: Resolver, domain: String, cluster: Option<(Config, Account)>) {
+    pass(&gate, &addresses, &resolver, &domain).await;
+    if let (Some((config, account)), Some(&listener)) = (cluster, addresses.first()) {
+        Fallback { config, account, latch: gate.upstream, listener, resolver, domain }.run().await;
+    }
+}
+
+async fn pass(gate: &Gate, addresses: &[SocketAddr], resolver: &Resolver, domain: &str) {
+    while let Err(reason) = ask_listeners(addresses).await {
         gate.listeners.hold(&reason);
         sleep(PAUSE).await;
     }
     gate.listeners.release();
     let Some(&listener) = addresses.first() else { return };
     let mut said = String::new();
-    while let Err(reason) = ask_upstream(listener, &resolver, &domain).await {
+    while let Err(reason) = ask_upstream(listener, resolver, domain).await {
         if reason != said {
             tracing::warn!(%reason, "not ready: the upstream");
             said.clone_from(&reason);
@@ -68,10 +79,8 @@ async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -
             "forwarding loop: the upstream sends our own queries back; give the address of a Service that is not redirected".to_owned()
         );
     }
-    match heard {
-        Heard::Answer => {}
-        Heard::Rcode(rcode) if rcode != Rcode::SERV_FAIL => {}
-        _ => return Err(unanswered(resolver, &cluster_name)),
+    if !heard.is_answer() {
+        return Err(unanswered(resolver, &cluster_name));
     }
     external(listener, resolver).await;
     Ok(())

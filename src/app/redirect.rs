@@ -63,6 +63,11 @@ impl Redirect {
         &self.pages
     }
 
+    /// How the API server is asked, and who counts it; `None`: nobody is asked.
+    pub(super) fn cluster(&self) -> Option<(k8s::Config, Account)> {
+        Some((self.config.clone()?, self.pages.account.clone()))
+    }
+
     /// Takes part until the control thread ends. The questions to the DNS Service end with the handle that is returned.
     pub(super) fn keep(self) -> Option<AbortHandle> {
         let config = self.config?;

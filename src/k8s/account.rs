@@ -18,6 +18,8 @@ pub enum Call {
     Look,
     /// Reading the network policies.
     Review,
+    /// Reading where kube-dns' own pods are, while this node does not get through to its upstream.
+    Endpoints,
     /// Creating the policy.
     Create,
     /// Deleting the policy.
@@ -30,7 +32,8 @@ pub enum Call {
 
 impl Call {
     /// All of them, for the metrics page.
-    pub const ALL: [Self; 7] = [Self::Watch, Self::Look, Self::Review, Self::Create, Self::Delete, Self::Write, Self::Event];
+    pub const ALL: [Self; 8] =
+        [Self::Watch, Self::Look, Self::Review, Self::Endpoints, Self::Create, Self::Delete, Self::Write, Self::Event];
 
     /// Its name as labels have it.
     pub fn label(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Call {
             Self::Watch => "watch",
             Self::Look => "look",
             Self::Review => "review",
+            Self::Endpoints => "endpoints",
             Self::Create => "create",
             Self::Delete => "delete",
             Self::Write => "write",

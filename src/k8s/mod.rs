@@ -7,6 +7,7 @@
 mod account;
 mod agent;
 mod cluster;
+mod endpoints;
 mod events;
 mod operator;
 mod policies;
@@ -22,6 +23,7 @@ pub use crate::redirect::{CiliumConfig, Families, OnRed, Version as CiliumVersio
 
 pub use account::{Account, Call};
 pub use agent::{Latches, run};
+pub use endpoints::Endpoints;
 pub use operator::{Operator, OperatorError, Pods, Sight};
 pub use policies::PolicyReview;
 

@@ -1,10 +1,11 @@
 //! Kubernetes' objects as the redirect side's own types. Pure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServicePort};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -138,6 +139,24 @@ pub(super) fn service(service: Option<&Service>, declared: &[(String, u16, Proto
     };
     let addresses = spec.cluster_ips.iter().flatten().filter_map(|ip| ip.parse::<IpAddr>().ok()).collect();
     Ok(SeenService { dns, addresses })
+}
+
+/// The name of the DNS Service's port 53 of this protocol, by which its endpoints have their own number.
+pub(super) fn port_name(service: Option<&Service>, protocol: Protocol) -> Option<String> {
+    let is_it = |port: &&ServicePort| port.port == i32::from(DNS_PORT) && self::protocol(port.protocol.as_deref()) == Some(protocol);
+    let port = service?.spec.as_ref()?.ports.iter().flatten().find(is_it)?;
+    Some(port.name.clone().unwrap_or_default())
+}
+
+/// Where the endpoints that are ready take queries. Not said counts as ready, as the API has it.
+pub(super) fn endpoints(slice: &EndpointSlice, port: &str, protocol: Protocol) -> Vec<SocketAddr> {
+    let is_it =
+        |of: &&EndpointPort| of.name.as_deref().unwrap_or_default() == port && self::protocol(of.protocol.as_deref()) == Some(protocol);
+    let number = slice.ports.iter().flatten().find(is_it).and_then(|port| u16::try_from(port.port?).ok());
+    let Some(number) = number else { return Vec::new() };
+    let is_ready = |endpoint: &&Endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false);
+    let addresses = slice.endpoints.iter().filter(is_ready).flat_map(|endpoint| &endpoint.addresses);
+    addresses.filter_map(|address| Some(SocketAddr::new(address.parse().ok()?, number))).collect()
 }
 
 /// TCP where nothing is said; others are none of ours.

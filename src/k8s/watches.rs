@@ -1,7 +1,8 @@
 //! Three watches, each narrowed by field selector or namespace. What they last said goes on being true while the API server is away.
-//! A fourth where the pod was there before its upstream's Service, until that is.
+//! A fourth, of the upstream's Service, where the pod was there before it, until it is, and while this node does not get through to it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -39,7 +40,9 @@ pub(super) fn start(cluster: &Cluster, seen: &Seen, account: &Account) -> JoinSe
         seen.state = read::state(map);
     }));
     if cluster.config.asks.is_empty() {
-        watches.spawn(find_upstream(cluster.clone(), account.clone()));
+        // The kubelet told this pod of no upstream, because its Service was not there yet.
+        let (cluster, account) = (cluster.clone(), account.clone());
+        watches.spawn(async move { follow_upstream(&cluster, &account, |addresses| !addresses.is_empty()).await });
     }
     watches.spawn(follow_policies(cluster.policies.clone(), account.clone(), seen.clone()));
     watches
@@ -58,17 +61,18 @@ async fn follow_map(maps: Api<ConfigMap>, name: &'static str, account: Account, 
     }
 }
 
-/// The kubelet told this pod of no upstream, because its Service was not there yet: watches until it is.
-async fn find_upstream(cluster: Cluster, account: Account) {
-    let services: Api<Service> = Api::namespaced(cluster.client, &cluster.config.namespace);
+/// Tells where the upstream's Service is whenever that is new, until `is_enough`.
+pub(super) async fn follow_upstream(cluster: &Cluster, account: &Account, is_enough: fn(&[IpAddr]) -> bool) {
+    let services: Api<Service> = Api::namespaced(cluster.client.clone(), &cluster.config.namespace);
     let mut events = backing_off(watch_object(services, UPSTREAM_SERVICE)).boxed();
     while let Some(event) = events.next().await {
         match event {
             Ok(service) => {
                 account.done(Call::Watch);
                 let Ok(service) = read::service(service.as_ref(), &[]) else { continue };
-                if !service.addresses.is_empty() {
-                    return account.found(&service.addresses);
+                account.found(&service.addresses);
+                if is_enough(&service.addresses) {
+                    return;
                 }
             }
             Err(error) => account.failed(Call::Watch, &format!("Service {UPSTREAM_SERVICE}: {error}")),

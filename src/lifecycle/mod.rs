@@ -3,7 +3,9 @@
 mod drain;
 mod readiness;
 mod supervise;
+mod verdict;
 
 pub use drain::Drain;
 pub use readiness::{Latch, Readiness};
 pub use supervise::{Beat, Health, Next, Supervisor};
+pub use verdict::{LocalVerdict, Step, Unreached};

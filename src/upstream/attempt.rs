@@ -129,7 +129,10 @@ impl Course {
             let choice = |tried| choose(&standings, lane, tried, dice, now.into_std());
             let tried = if self.tried == 0 { 0 } else { self.tried | group.found() };
             let chosen = self.without_opt.or_else(|| choice(tried)).or_else(|| choice(self.tried)).or_else(|| choice(0));
-            let Some(index) = chosen else { return Err(FailureClass::NoRoute.into()) };
+            let Some(index) = chosen else {
+                shared.pulse.failed(FailureClass::NoRoute, now.into_std());
+                return Err(FailureClass::NoRoute.into());
+            };
             let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
             let silence = self.silence(shared, lane);
             let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt.is_some() };
@@ -233,8 +236,10 @@ impl Course {
         self.last = class.into();
         self.tried |= 1 << index;
         self.without_opt = None;
+        let now = Instant::now();
+        group.shared.pulse.failed(class, now.into_std());
         if class.is_connectivity() {
-            group.endpoints[index].fail(Instant::now());
+            group.endpoints[index].fail(now);
         }
         match class {
             // Without room for a connection to one server there may be one to another already.

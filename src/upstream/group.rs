@@ -17,6 +17,7 @@ use super::notice::Notices;
 use super::pulse::Pulse;
 use super::secure::Secure;
 use super::{Failure, FailureClass, Lane, Server, Timing, Trust, Twin, attempt};
+use crate::lifecycle::Unreached;
 use crate::wire::{Answer, Key};
 
 /// CLASS of the Internet, and the types of its addresses.
@@ -283,6 +284,11 @@ impl Group {
     /// Whether there is one whose last failure is at most 5 s old: expired answers need not wait for another.
     pub fn out_lately(&self, now: std::time::Instant) -> bool {
         self.shared.pulse.out_lately(now)
+    }
+
+    /// Since when no server is heard because this node does not get through to any; `None`: one was heard, or nothing has been asked.
+    pub fn unreached(&self) -> Option<Unreached> {
+        self.shared.pulse.unreached()
     }
 
     /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.

@@ -1,7 +1,10 @@
-//! Whether a group is heard: silence and outage.
+//! Whether a group is heard: silence and outage, and whether it is this node that does not get through.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use super::FailureClass;
+use crate::lifecycle::Unreached;
 
 /// Nothing heard for this long although asked: the group is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
@@ -15,6 +18,10 @@ pub(super) struct Pulse {
     born: Instant,
     /// Milliseconds since birth, plus one, of the first question since anything was heard; 0: none.
     unheard_since: AtomicU64,
+    /// The same of the first attempt since then that ended before a server had the question.
+    unreached_since: AtomicU64,
+    /// One of them timed out.
+    timed_out: AtomicBool,
     /// An exchange failed by connectivity while every server was failing, and none succeeded since.
     out: AtomicBool,
     /// Milliseconds since birth of the last such failure.
@@ -27,6 +34,8 @@ impl Pulse {
         Pulse {
             born,
             unheard_since: AtomicU64::default(),
+            unreached_since: AtomicU64::default(),
+            timed_out: AtomicBool::default(),
             out: AtomicBool::default(),
             failed_at: AtomicU64::default(),
             outages: AtomicU32::default(),
@@ -35,9 +44,23 @@ impl Pulse {
 
     /// A question goes out.
     pub(super) fn asked(&self, now: Instant) {
+        // Between two first questions either time will do.
         if self.unheard_since.load(Relaxed) == 0 {
-            // Between two first questions either time will do.
-            self.unheard_since.store(self.age(now) + 1, Relaxed);
+            self.unheard_since.store(self.stamp(now), Relaxed);
+        }
+    }
+
+    /// An attempt ended in this. What ends it once a server may have the question says nothing of the way there.
+    pub(super) fn failed(&self, class: FailureClass, now: Instant) {
+        let timed_out = class == FailureClass::DialTimeout;
+        if !timed_out && !class.is_local() {
+            return;
+        }
+        if timed_out {
+            self.timed_out.store(true, Relaxed);
+        }
+        if self.unreached_since.load(Relaxed) == 0 {
+            self.unreached_since.store(self.stamp(now), Relaxed);
         }
     }
 
@@ -46,6 +69,16 @@ impl Pulse {
         if self.unheard_since.load(Relaxed) != 0 {
             self.unheard_since.store(0, Relaxed);
         }
+        if self.unreached_since.load(Relaxed) != 0 {
+            self.timed_out.store(false, Relaxed);
+            self.unreached_since.store(0, Relaxed);
+        }
+    }
+
+    /// `None`: heard since, or asked nothing.
+    pub(super) fn unreached(&self) -> Option<Unreached> {
+        let since = self.time(self.unreached_since.load(Relaxed))?;
+        Some(Unreached { since, timed_out: self.timed_out.load(Relaxed) })
     }
 
     /// An exchange was answered: an outage, if there was one, is over.
@@ -74,14 +107,22 @@ impl Pulse {
     }
 
     pub(super) fn silent(&self, now: Instant) -> bool {
-        let since = self.unheard_since.load(Relaxed);
-        since != 0 && now.saturating_duration_since(self.born + Duration::from_millis(since - 1)) >= SILENT_AFTER
+        let since = self.time(self.unheard_since.load(Relaxed));
+        since.is_some_and(|since| now.saturating_duration_since(since) >= SILENT_AFTER)
     }
 
     /// Silent, and the first question since anything was heard is no older than news may be.
     pub(super) fn silent_lately(&self, now: Instant) -> bool {
         let since = self.unheard_since.load(Relaxed).saturating_sub(1);
         self.silent(now) && self.age(now).saturating_sub(since) < LATELY.as_millis() as u64
+    }
+
+    fn stamp(&self, now: Instant) -> u64 {
+        self.age(now) + 1
+    }
+
+    fn time(&self, stamp: u64) -> Option<Instant> {
+        Some(self.born + Duration::from_millis(stamp.checked_sub(1)?))
     }
 
     /// In milliseconds.
@@ -112,6 +153,27 @@ mod tests {
         assert!(pulse.silent(at(10_000)) && !pulse.silent_lately(at(10_000)));
         pulse.heard();
         assert!(!pulse.silent(at(9_000)));
+    }
+
+    #[test]
+    fn a_group_is_unreached_from_the_first_attempt_that_ended_on_this_node_until_it_is_heard() {
+        let start = base();
+        let pulse = Pulse::new(start);
+        let at = |millis| start + Duration::from_millis(millis);
+        for class in [FailureClass::QueryTimeout, FailureClass::Reset, FailureClass::Tls, FailureClass::ServFail, FailureClass::Overload] {
+            pulse.failed(class, at(0));
+            assert_eq!(pulse.unreached(), None, "{class}: a server was reached, or nobody was asked");
+        }
+        for class in [FailureClass::NoRoute, FailureClass::Denied, FailureClass::DialRefused] {
+            pulse.failed(class, at(1_000));
+            assert_eq!(pulse.unreached(), Some(Unreached { since: at(1_000), timed_out: false }), "{class}");
+        }
+        pulse.failed(FailureClass::DialTimeout, at(2_000));
+        assert_eq!(pulse.unreached(), Some(Unreached { since: at(1_000), timed_out: true }));
+        pulse.heard();
+        assert_eq!(pulse.unreached(), None);
+        pulse.failed(FailureClass::DialRefused, at(3_000));
+        assert_eq!(pulse.unreached(), Some(Unreached { since: at(3_000), timed_out: false }));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod start;
 mod switch;
 mod throttled;
 mod uninstall;
+mod verdict;
 
 use crate::harness::Cluster;
 
@@ -48,6 +49,9 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_second_policy_for_the_service_takes_ours_with_it_and_is_refused", mistakes::second_policy),
     ("a_node_whose_data_path_is_broken_is_left_to_coredns_and_taken_back", blackholes::one_node),
     ("a_new_policy_is_taken_back_where_every_data_path_is_broken", blackholes::every_node),
+    ("by_verdict_a_node_that_alone_is_cut_off_is_left_to_coredns_and_taken_back", verdict::one_node),
+    ("by_verdict_nobody_leaves_a_coredns_that_is_away_for_everybody", verdict::coredns_away),
+    ("by_verdict_all_leave_whose_service_is_deleted_and_return_to_a_new_one", verdict::service_deleted),
     ("dns_goes_on_while_the_api_server_is_away", outage::api_server_away),
     ("a_quiet_cluster_is_not_written_to", outage::quiet),
     ("a_drain_lets_agents_leave_one_by_one_and_costs_no_query", switch::drained),

@@ -26,6 +26,7 @@ func commands() map[string]command {
 		"apiserver":  {"stop|start", apiServer},
 		"cilium":     {"VERSION [NODE]", swapCilium},
 		"break":      {"NODE", breakPath},
+		"cut":        {"NODE ADDRESS", cutPath},
 		"mend":       {"NODE", mendPath},
 		"load-image": {"ARCHIVE...", loadImages},
 		"image":      {"NAME OUT.tar FILE [ARGUMENT...]", writeImage},

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -108,4 +109,26 @@ fn a_daemonset_is_settled_when_every_pod_is_of_the_newest_template_and_available
     assert!(!set(&status(2, 3)).settled(), "a rollout is under way");
     assert!(!set(&status(3, 2)).settled(), "these are the numbers of the template before");
     assert_eq!(read::fleet(None).owner, None);
+}
+
+#[test]
+fn endpoints_are_those_that_are_ready_by_the_number_of_the_services_port() {
+    let service: Service = object(json!({ "spec": { "ports": [
+        { "name": "dns", "port": 53, "protocol": "UDP" }, { "name": "dns-tcp", "port": 53, "protocol": "TCP" },
+        { "name": "metrics", "port": 9153, "protocol": "TCP" },
+    ] } }));
+    assert_eq!(read::port_name(Some(&service), Protocol::Udp).as_deref(), Some("dns"));
+    let port = read::port_name(Some(&service), Protocol::Tcp).unwrap();
+    let slice: EndpointSlice = object(json!({
+        "addressType": "IPv4",
+        "ports": [{ "name": "metrics", "port": 9153, "protocol": "TCP" }, { "name": "dns-tcp", "port": 5353, "protocol": "TCP" }],
+        "endpoints": [
+            { "addresses": ["10.0.0.1"], "conditions": { "ready": true } }, { "addresses": ["10.0.0.2"], "conditions": { "ready": false } },
+            { "addresses": ["10.0.0.3"] }, { "addresses": ["coredns.example"] },
+        ],
+    }));
+    let expected = ["10.0.0.1:5353", "10.0.0.3:5353"].map(|address| address.parse().unwrap());
+    assert_eq!(read::endpoints(&slice, &port, Protocol::Tcp), expected);
+    assert_eq!(read::endpoints(&slice, "dns", Protocol::Udp), [], "no pod says that it takes them");
+    assert_eq!(read::port_name(None, Protocol::Tcp), None);
 }
