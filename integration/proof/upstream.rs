@@ -70,7 +70,7 @@ impl Upstream {
 impl State {
     fn deeds(&self, query: &[u8], stream: bool) -> Vec<(Duration, Deed)> {
         let number = self.asked.fetch_add(1, Relaxed);
-        let fault = self.fault.filter(|_| number % self.every == 0);
+        let fault = self.fault.filter(|_| number.is_multiple_of(self.every));
         deeds(fault, query, number / self.every, stream)
     }
 }
