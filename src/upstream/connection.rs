@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Timing;
@@ -44,6 +44,8 @@ pub(super) struct Shown {
     head_since: AtomicU64,
     pub(super) multiplexes: AtomicBool,
     pub(super) closing: AtomicBool,
+    /// Told when nothing is in flight any more.
+    freed: Arc<Notify>,
 }
 
 /// One question's place in a connection's bound; given back when dropped.
@@ -51,7 +53,9 @@ pub(super) struct Slot(Arc<Shown>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.freed.notify_one();
+        }
     }
 }
 
@@ -73,6 +77,8 @@ pub(super) struct Dial {
     /// The process' bound on connections.
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) alone: bool,
+    /// Wakes who waits for a connection.
+    pub(super) freed: Arc<Notify>,
 }
 
 impl Connection {
@@ -85,6 +91,7 @@ impl Connection {
             head_since: AtomicU64::new(0),
             multiplexes: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            freed: dial.freed,
         });
         let alone = dial.alone;
         let open = Open::new(dial.metrics.clone(), shown.clone(), dial.permit);

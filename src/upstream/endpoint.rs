@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::Ask;
 use super::connection::{Connection, Dial, Request, Slot, Target};
@@ -22,10 +22,18 @@ pub(super) struct Endpoint {
     server: Server,
     standing: Mutex<Standing>,
     /// By lane.
-    pools: [Mutex<Vec<Arc<Connection>>>; 2],
+    pools: [Pool; 2],
     without_opt_until: Mutex<Option<Instant>>,
     /// When it last answered anything.
     heard_at: Mutex<Option<Instant>>,
+}
+
+/// The connections of one lane.
+#[derive(Default)]
+struct Pool {
+    connections: Mutex<Vec<Arc<Connection>>>,
+    /// Nothing is in flight on one of them any more.
+    freed: Arc<Notify>,
 }
 
 /// Counts a question in flight while it lives.
@@ -156,7 +164,10 @@ impl Endpoint {
                         outcome => return outcome,
                     }
                 }
-                self.squeeze_in(shared, ask).ok_or(Lost::Failed(FailureClass::Overload))?
+                match self.squeeze_in(shared, ask) {
+                    Some(place) => place,
+                    None => self.wait_for_place(shared, ask).await.ok_or(Lost::Failed(FailureClass::Overload))?,
+                }
             }
         };
         shared.metrics.attempted(transport, ask.lane);
@@ -182,7 +193,7 @@ impl Endpoint {
 
     /// Finds the connection, or dials it; all under one short lock.
     fn place(&self, shared: &Shared, ask: &Ask<'_>) -> Way {
-        let mut pool = self.pool(ask.lane).lock();
+        let mut pool = self.pool(ask.lane).connections.lock();
         pool.retain(|connection| !connection.is_closing());
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let place = match ask.lane {
@@ -197,17 +208,8 @@ impl Endpoint {
             Place::Overflow => return Way::Overflow,
             Place::Dial { or } => match (shared.bounds.connections(ask.lane).clone().try_acquire_owned(), or) {
                 (Ok(permit), _) => {
-                    let connection = Arc::new(Connection::dial(Dial {
-                        target: self.target(shared),
-                        timing: shared.timing.clone(),
-                        metrics: shared.metrics.clone(),
-                        pulse: shared.pulse.clone(),
-                        jitter: rand::random_range(0.8..1.2),
-                        permit,
-                        alone: ask.alone,
-                    }));
-                    pool.push(connection.clone());
-                    connection
+                    pool.push(self.dial(shared, ask, permit));
+                    pool[pool.len() - 1].clone()
                 }
                 (Err(_), Some(index)) => pool[index].clone(),
                 (Err(_), None) => return Way::Overflow,
@@ -215,6 +217,42 @@ impl Endpoint {
         };
         let slot = connection.reserve(now);
         Way::Connection(connection, slot)
+    }
+
+    /// All connections there may be are in use: waits until one is free or another may be dialled, for half an exchange at most, so that
+    /// the other half is left for the answer. Where there are other servers, they are asked instead.
+    async fn wait_for_place(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {
+        if ask.others {
+            return None;
+        }
+        let until = ask.deadline - shared.timing.exchange / 2;
+        loop {
+            tokio::select! {
+                permit = shared.bounds.connections(ask.lane).clone().acquire_owned() => {
+                    let connection = self.dial(shared, ask, permit.ok()?);
+                    let slot = connection.reserve(Instant::now());
+                    self.pool(ask.lane).connections.lock().push(connection.clone());
+                    return Some((connection, slot));
+                }
+                () = self.pool(ask.lane).freed.notified() => if let Way::Connection(connection, slot) = self.place(shared, ask) {
+                    return Some((connection, slot));
+                },
+                () = sleep_until(until) => return None,
+            }
+        }
+    }
+
+    fn dial(&self, shared: &Shared, ask: &Ask<'_>, permit: OwnedSemaphorePermit) -> Arc<Connection> {
+        Arc::new(Connection::dial(Dial {
+            target: self.target(shared),
+            timing: shared.timing.clone(),
+            metrics: shared.metrics.clone(),
+            pulse: shared.pulse.clone(),
+            jitter: rand::random_range(0.8..1.2),
+            permit,
+            alone: ask.alone,
+            freed: self.pool(ask.lane).freed.clone(),
+        }))
     }
 
     fn target(&self, shared: &Shared) -> Target {
@@ -227,13 +265,13 @@ impl Endpoint {
     }
 
     /// The lanes never share a connection, but where no question can stand in another's way.
-    fn pool(&self, lane: Lane) -> &Mutex<Vec<Arc<Connection>>> {
+    fn pool(&self, lane: Lane) -> &Pool {
         let lane = if matches!(self.server, Server::Quic(..)) { Lane::Elastic } else { lane };
         &self.pools[lane as usize]
     }
 
     fn squeeze_in(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {
-        let pool = self.pool(ask.lane).lock();
+        let pool = self.pool(ask.lane).connections.lock();
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
         let now = Instant::now();
         let connection = pool[behind_young_head(&looks, shared.timing.young_head, now.into_std())?].clone();

@@ -82,12 +82,31 @@ async fn what_exceeds_the_connections_goes_over_udp() {
 }
 
 #[tokio::test]
-async fn with_everything_full_the_answer_is_overload_at_once() {
+async fn with_everything_full_a_question_waits_for_a_connection_and_is_told_of_overload_when_none_comes_free() {
     let server = tcp(Manner::Serial).await;
-    let timing = Timing { young_head: MS(0), ..quick() };
-    let rig = rig_with(&[Server::Tcp(server.address)], timing, Bounds::new(1, 0));
-    let outcomes = rig.ask_all(&["slow1".to_owned(), "slow2".to_owned()], Lane::Elastic).await;
-    assert_eq!(outcomes, [Ok(()), Err(FailureClass::Overload)]);
+    let timing = |exchange| Timing { young_head: MS(0), exchange, ..quick() };
+    let names: Vec<String> = (0..3).map(|index| format!("slow{index}")).collect();
+    let rig = rig_with(&[Server::Tcp(server.address)], timing(SLOW * 20), Bounds::new(1, 0));
+    assert!(rig.ask_all(&names, Lane::Elastic).await.iter().all(Result::is_ok), "one after the other");
+    assert_eq!(server.accepted.load(SeqCst), 1);
+    // The second takes the first one's place, the third's half of an exchange is over by then.
+    let rig = rig_with(&[Server::Tcp(server.address)], timing(SLOW * 3), Bounds::new(1, 0));
+    let mut outcomes = rig.ask_all(&names, Lane::Elastic).await;
+    outcomes.sort_by_key(Result::is_err);
+    assert_eq!(outcomes, [Ok(()), Ok(()), Err(FailureClass::Overload)]);
+}
+
+#[tokio::test]
+async fn a_question_that_waits_takes_the_place_of_a_connection_that_breaks() {
+    let server = tcp(Manner::Mute).await;
+    let timing = Timing { young_head: MS(0), exchange: MS(600), ..quick() };
+    let rig = rig_with(&[Server::Tcp(server.address)], timing.clone(), Bounds::new(1, 0));
+    let (first, second) = tokio::join!(rig.ask("first", Lane::Elastic), async {
+        tokio::time::sleep(MS(400)).await;
+        rig.ask("second", Lane::Elastic).await
+    });
+    assert_eq!((first, second), (Err(FailureClass::QueryTimeout), Err(FailureClass::QueryTimeout)), "both were asked");
+    assert_eq!(server.asked.load(SeqCst), 2);
 }
 
 #[tokio::test]
