@@ -43,7 +43,7 @@ struct Course {
     silences: u32,
     /// The server that said FORMERR or NOTIMP to OPT and is asked once more without: the others may take it.
     without_opt: Option<usize>,
-    /// Another server was asked because of an rcode.
+    /// What a server said was not taken for the answer: another was asked, or the same once more.
     second_opinion: bool,
     /// The server being asked.
     current: usize,
@@ -244,7 +244,13 @@ impl Course {
         match class {
             // Without room for a connection to one server there may be one to another already.
             _ if ask.others => self.retry(Next::Again),
-            FailureClass::Overload | FailureClass::Malformed | FailureClass::Mismatch => Next::Stop,
+            FailureClass::Overload => Next::Stop,
+            // Of one server that sends what is no answer, once more and by itself: what else was on its connection may have gone wrong.
+            FailureClass::Malformed | FailureClass::Mismatch if std::mem::replace(&mut self.second_opinion, true) => Next::Stop,
+            FailureClass::Malformed | FailureClass::Mismatch => {
+                self.alone = true;
+                self.retry(Next::Again)
+            }
             FailureClass::DialRefused | FailureClass::NoRoute | FailureClass::Denied | FailureClass::Tls => self.retry(Next::Pause),
             _ => self.retry(Next::Again),
         }

@@ -117,6 +117,20 @@ async fn what_a_server_says_instead_of_an_answer_is_named() {
 }
 
 #[tokio::test]
+async fn what_is_no_answer_is_asked_for_once_more_and_by_itself() {
+    for (manner, outcome, questions) in [
+        (Manner::GarbageFirst, Ok(()), 2),
+        (Manner::Garbage, Err(FailureClass::Malformed), 2),
+        (Manner::WrongQuestion, Err(FailureClass::Mismatch), 2),
+    ] {
+        let server = tcp(manner).await;
+        let rig = rig(&[Server::Tcp(server.address)]);
+        assert_eq!(rig.ask("x", Lane::Cluster).await, outcome);
+        assert_eq!((server.asked.load(SeqCst), server.accepted.load(SeqCst)), (questions, questions));
+    }
+}
+
+#[tokio::test]
 async fn what_the_kernel_says_of_the_way_there_is_named_at_once() {
     // Of a broadcast address Linux says ENETUNREACH to TCP, and EACCES to UDP that did not ask for broadcasts.
     let address = "127.255.255.255:53".parse().unwrap();

@@ -44,6 +44,8 @@ pub(super) enum Manner {
     FormErr,
     /// An answer that promises more records than it has.
     Garbage,
+    /// The same to its first question, and then answers.
+    GarbageFirst,
     /// FORMERR to any question with OPT.
     NoOpt,
 }
@@ -117,7 +119,10 @@ async fn serve(stream: TcpStream, manner: Manner, asked: &AtomicUsize) -> Option
         let length = reader.read_u16().await.ok()?;
         let mut question = vec![0; usize::from(length)];
         reader.read_exact(&mut question).await.ok()?;
-        asked.fetch_add(1, SeqCst);
+        let manner = match (manner, asked.fetch_add(1, SeqCst)) {
+            (Manner::GarbageFirst, 0) => Manner::Garbage,
+            _ => manner,
+        };
         let slow = is_slow(&question);
         let message = said(manner, &question);
         match manner {
