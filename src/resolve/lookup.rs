@@ -106,10 +106,8 @@ impl Resolver {
     /// `None`: the exchange was begun under another configuration of the zone.
     async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Option<Vec<u8>> {
         let zone = snapshot.rules.zone(&pending.query.key().name);
-        let (began, mut waits) = (now(), pending.stale);
+        let (began, mut patience, mut waits) = (now(), BACK_AGAIN, pending.stale);
         while waits {
-            let waited = now().saturating_duration_since(began);
-            let patience = if waited.is_zero() { BACK_AGAIN } else { LOOK.min(CLIENT_RESPONSE.saturating_sub(waited)) };
             if let Ok(settled) = timeout(patience, &mut receiver).await {
                 return self.settle(worker, pending, snapshot, zone, settled);
             }
@@ -119,6 +117,7 @@ impl Resolver {
                 }
                 waits = false;
             }
+            patience = LOOK.min(CLIENT_RESPONSE.saturating_sub(now().saturating_duration_since(began)));
         }
         let settled = receiver.await;
         self.settle(worker, pending, snapshot, zone, settled)
