@@ -56,9 +56,7 @@ pub(super) fn coredns_away(cluster: &Cluster) {
     cluster.system(&["rollout", "status", "deployment/coredns", "--timeout", "60s"]);
     for (node, outcome) in NODES.iter().zip(load.outcomes()) {
         note(cluster, "CoreDNS at 0 replicas for 40 s", &outcome, node);
-        assert_eq!(outcome.failed(), 0, "{node}: {outcome:?}");
-        // Whoever asks while it is being found out waits, and gives up after 5 s.
-        assert!(outcome.lost() * 500 < outcome.asked(), "{node}: {outcome:?}");
+        expect_hardly_anything_lost(&outcome);
         assert_eq!(outcome.answered_by("doorstep-") + outcome.lost(), outcome.asked(), "{node}: {outcome:?}");
     }
     cluster.live();
@@ -67,6 +65,8 @@ pub(super) fn coredns_away(cluster: &Cluster) {
 /// The agents' Service is deleted, and made anew at another address.
 pub(super) fn service_deleted(cluster: &Cluster) {
     with_the_service_alone(cluster);
+    // What agents know by then they go on telling.
+    NODES.iter().flat_map(|node| [Ask::from_pod_of(node), missing(node)]).for_each(|ask| drop(ask.for_seconds(1).outcome(cluster)));
     let hits = NODES.map(|node| Ask::from_pod_of(node).for_seconds(95).start(cluster));
     cluster.system(&["delete", "service", "kube-dns-upstream"]);
     let began = Instant::now();
@@ -85,7 +85,7 @@ pub(super) fn service_deleted(cluster: &Cluster) {
     for ((node, hits), misses) in NODES.iter().zip(hits).zip(misses.outcomes()) {
         let outcome = Outcome::sum([hits, misses]);
         note(cluster, "the Service `kube-dns-upstream` deleted, and made anew", &outcome, node);
-        expect_nothing_lost(&outcome);
+        expect_hardly_anything_lost(&outcome);
         assert!(outcome.answered_by("coredns-") > 0, "nobody stood in: {outcome:?}");
     }
     cluster.live();
@@ -99,15 +99,19 @@ fn with_the_service_alone(cluster: &Cluster) -> String {
     cluster.live()
 }
 
+/// For a name that is not there, a few times a second.
+fn missing(node: &str) -> Ask<'static> {
+    Ask { name: "no-such-name.default.svc.cluster.local.", ..Ask::from_pod_of(node) }.at_rate(5)
+}
+
 /// Queries from a pod of each node: 200 a second for a name that all know, and a few for one that is not there, which is not remembered
 /// for longer than 5 s, so that agents go on asking their upstream.
 struct Load([[Asking; 2]; 2]);
 
 impl Load {
     fn start(cluster: &Cluster, seconds: u32) -> Self {
-        let missing = |node| Ask { name: "no-such-name.default.svc.cluster.local.", ..Ask::from_pod_of(node) };
         let load = NODES.map(|node| {
-            let asks = [Ask::from_pod_of(node), missing(node).at_rate(5)];
+            let asks = [Ask::from_pod_of(node), missing(node)];
             asks.map(|ask| ask.for_seconds(seconds).start(cluster))
         });
         sleep(Duration::from_secs(2));
@@ -144,6 +148,13 @@ fn expect_stood_in(cluster: &Cluster, node: &str) {
 
 fn expect_nothing_lost(outcome: &Outcome) {
     assert_eq!((outcome.lost(), outcome.failed()), (0, 0), "{outcome:?}");
+}
+
+/// When a Service or its endpoints go, the nodes' kube-proxy forgets how queries were translated that wait just then, and their answers arrive
+/// nowhere: a few at the moment itself.
+fn expect_hardly_anything_lost(outcome: &Outcome) {
+    assert_eq!(outcome.failed(), 0, "{outcome:?}");
+    assert!(outcome.lost() * 500 < outcome.asked(), "{outcome:?}");
 }
 
 /// What the node's agent waits for.
