@@ -21,8 +21,8 @@ const ROUNDS: usize = 9;
 const GETS: usize = 300_000;
 const THREADS: [usize; 3] = [1, 2, 4];
 const EXPONENTS: [f64; 3] = [0.9, 1.0, 1.1];
-/// Of the flooded program's cache.
-const MEBIBYTES: u64 = 8;
+/// Of the flooded program's cache: the default.
+const MEBIBYTES: u64 = 32;
 
 fn main() -> ExitCode {
     match run() {
