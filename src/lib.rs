@@ -35,7 +35,7 @@
 //! | an upstream transport | `upstream::Server` and `upstream::endpoint`, which asks it; its URL in `config::value` |
 //! | a gate | `redirect::gates` (Cilium's own: `redirect::cilium`), a pure function; what it reads: `k8s::cluster` (network policies: `k8s::policies`), and a row in `manifests/base/rbac*.yaml` |
 //! | a metric | the counts in their room, the names in `app::metrics`, a row in README's table |
-//! | a key of the file | `config::file`; a flag: `config::args`; a command: [`command`] |
+//! | a key of the file | `config::file`; a flag: `config::args`, of a command that asks a cluster `config::operator`; a command: [`command`] |
 //! | what an RFC says of answers | a row in `integration/answers/rows.txt`, and the scenario that shows it |
 //! | a scenario | `integration/scenarios` in front of a CoreDNS, `integration/proof/scenarios` of failing upstreams, `integration/cluster_tests/scenarios` on a cluster |
 //!
