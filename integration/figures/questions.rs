@@ -40,13 +40,8 @@ impl Questions {
     pub(crate) fn zipf(names: u32) -> Self {
         const DRAWS: u32 = 65_536;
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
-        let mut reached = 0.0;
-        let cumulated: Vec<f64> = (1..=names)
-            .map(|rank| {
-                reached += 1.0 / f64::from(rank);
-                reached
-            })
-            .collect();
+        let cumulated = shares(names);
+        let reached = cumulated.last().copied().unwrap_or_default();
         let order = (0..DRAWS)
             .map(|draw| {
                 let point = (f64::from(draw) * GOLDEN).fract() * reached;
@@ -111,4 +106,13 @@ fn write_hex(number: u32, out: &mut [u8]) {
     for (at, digit) in out.iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[(number >> (28 - 4 * at) & 15) as usize];
     }
+}
+
+/// What the n-th of so many names and all before it are asked for, where it is asked 1/n as often as the first.
+pub(crate) fn shares(names: u32) -> Vec<f64> {
+    let share = |reached: &mut f64, rank: u32| {
+        *reached += 1.0 / f64::from(rank);
+        Some(*reached)
+    };
+    (1..=names).scan(0.0, share).collect()
 }

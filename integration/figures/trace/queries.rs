@@ -70,13 +70,8 @@ impl Name {
 
 /// `pairs` questions of look-ups among `names` names, the n-th asked for 1/n as often as the first.
 pub(super) fn draw(names: u32, pairs: usize) -> Vec<Asked> {
-    let mut reached = 0.0;
-    let cumulated: Vec<f64> = (1..=names)
-        .map(|rank| {
-            reached += 1.0 / f64::from(rank);
-            reached
-        })
-        .collect();
+    let cumulated = crate::questions::shares(names);
+    let reached = cumulated.last().copied().unwrap_or_default();
     let mut random = StdRng::seed_from_u64(SEED);
     let mut trace = Vec::with_capacity(pairs);
     while trace.len() < pairs {
