@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub(crate) use account::{calls, calls_since};
+pub(crate) use agents::Agent;
 pub(crate) use ask::{Ask, Asking, Outcome};
 pub(crate) use cluster::{Cluster, NODES, OTHER_CILIUMS, root};
 pub(crate) use install::OURS;

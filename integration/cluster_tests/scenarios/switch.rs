@@ -1,13 +1,14 @@
 //! What people do with the redirect.
 
 use std::collections::BTreeSet;
-use std::thread::sleep;
+use std::panic::resume_unwind;
+use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::failures::{note, under_load};
-use crate::harness::{Cluster, NODES, Outcome, holds, throughout, within};
+use crate::harness::{Agent, Cluster, NODES, Outcome, holds, throughout, within};
 
 /// Both ways, under load.
 pub(super) fn off_and_on(cluster: &Cluster) {
@@ -67,15 +68,18 @@ pub(super) fn drained(cluster: &Cluster) {
     let begun = Instant::now();
     let said = cluster.expect(cluster.doorstep(&["redirect", "drain", "--over", "90s"]));
     assert!(said.contains("one by one within 1m 30s"), "{said}");
-    let mut left = BTreeSet::new();
-    let mut outcomes = [const { Vec::new() }; NODES.len()];
-    while cluster.policy().is_some() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "not drained: {}", cluster.why());
-        let now = under_load(cluster, 10, |cluster| {
-            left.extend(cluster.agents().into_iter().filter(|agent| !agent.ready).map(|agent| agent.node));
-        });
-        outcomes.iter_mut().zip(now).for_each(|(all, outcome)| all.push(outcome));
-    }
+    let (left, outcomes) = scope(|scope| {
+        // Watched all the while: who leaves last is away for a moment only before the policy goes.
+        let leaving = scope.spawn(|| left_until_the_policy_goes(cluster, begun));
+        let mut outcomes = [const { Vec::new() }; NODES.len()];
+        while !leaving.is_finished() {
+            outcomes.iter_mut().zip(under_load(cluster, 10, |_| ())).for_each(|(all, outcome)| all.push(outcome));
+        }
+        (leaving.join(), outcomes)
+    });
+    // Before anything is judged: the scenarios that follow want the redirect.
+    cluster.switch("on");
+    let left = left.unwrap_or_else(|failed| resume_unwind(failed));
     assert_eq!(left.len(), NODES.len(), "the policy went before the agents had left: {left:?}");
     for (node, outcomes) in NODES.iter().zip(outcomes) {
         let outcome = Outcome::sum(outcomes);
@@ -83,6 +87,24 @@ pub(super) fn drained(cluster: &Cluster) {
         assert_eq!(outcome.lost(), 0, "{node}: {outcome:?}");
         assert!(outcome.answered_by("coredns-") > 0, "never drained: {outcome:?}");
     }
-    cluster.switch("on");
     cluster.live();
+}
+
+/// The nodes whose agents said that they leave.
+fn left_until_the_policy_goes(cluster: &Cluster, begun: Instant) -> BTreeSet<String> {
+    let mut left = BTreeSet::new();
+    let leaves = |agent: &Agent| {
+        let page: Value = serde_json::from_str(&cluster.page(agent, "status")).unwrap();
+        page["pending"]
+            .as_array()
+            .is_some_and(|pending| pending.iter().any(|held| held.as_str().is_some_and(|held| held.contains("draining"))))
+    };
+    let agents = cluster.agents();
+    while cluster.policy().is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "not drained: {}", cluster.why());
+        left.extend(agents.iter().filter(|agent| leaves(agent)).map(|agent| agent.node.clone()));
+        sleep(Duration::from_millis(200));
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(90), "drained before its time");
+    left
 }
