@@ -9,6 +9,7 @@ mod bind;
 mod connection;
 mod counters;
 mod kernel_form;
+mod late;
 mod network;
 mod outgoing;
 mod rates;

@@ -47,6 +47,7 @@ pub trait Respond: Send + Sync + 'static {
     /// none.
     fn refuse(&self, message: &[u8], client: Client, out: &mut [u8]) -> Option<usize>;
 
-    /// Answers after asking upstream; `None`: no reply. The reply fits the client's transport.
+    /// Answers after asking upstream; `None`: no reply. The reply fits the client's transport: over UDP it
+    /// has at most 1,232 octets.
     fn answer_later(&self, worker: usize, pending: Self::Pending) -> impl Future<Output = Option<Vec<u8>>> + Send;
 }

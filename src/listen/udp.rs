@@ -15,11 +15,11 @@ use super::tcp::Shared;
 use super::{Client, Respond, Transport, Verdict};
 
 /// Datagrams taken by one call: more do not make a query cheaper, fewer do not make the first reply sooner.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Room for a query; longer ones are cut, and so malformed.
 const LONGEST_QUERY: usize = 2_048;
-/// Room for a reply from memory (RFC 9715 §3).
-const LONGEST_REPLY: usize = 1_232;
+/// Room for a reply (RFC 9715 §3).
+pub(super) const LONGEST_REPLY: usize = 1_232;
 /// An idle loop comes round about once a second.
 const READ_TIMEOUT: Duration = Duration::from_millis(900);
 /// A socket that only fails must not spin.

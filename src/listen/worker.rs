@@ -6,20 +6,17 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Respond;
-use super::batch::Outbox;
+use super::late::Late;
 use super::supervised::{self, Watched};
 use super::tcp::{Acceptor, Shared};
-use super::udp::{Handover, ReplyTo};
+use super::udp::Handover;
 
-/// The longest datagram that IP can carry.
-const LONGEST_DATAGRAM: usize = 65_507;
 const TICK: Duration = Duration::from_secs(1);
 /// What an end waits for datagrams that wait themselves, and how often it looks.
 const LAST_DATAGRAMS: Duration = Duration::from_secs(2);
@@ -54,7 +51,7 @@ impl<R: Respond + Clone> WorkerLoop<R> {
     }
 
     async fn serve(&mut self, watched: &Arc<Watched>) {
-        let outbox = Arc::new(Mutex::new(Outbox::new(1, LONGEST_DATAGRAM)));
+        let late = Arc::new(Late::new());
         let mut acceptors = JoinSet::new();
         for listener in &self.listeners {
             let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
@@ -67,7 +64,7 @@ impl<R: Respond + Clone> WorkerLoop<R> {
         while end.is_none_or(|end| Instant::now() < end) && !(acceptors.is_empty() && self.shared.nothing_waits()) {
             tokio::select! {
                 _ = tick.tick() => watched.beat.tick(),
-                Some(handover) = self.handover.recv() => spawn_answer(self.shared.clone(), handover, outbox.clone()),
+                Some(handover) = self.handover.recv() => spawn_answer(self.shared.clone(), handover, late.clone()),
                 Some(ended) = acceptors.join_next() => pass_panic_on(ended),
                 _ = self.serving.changed(), if end.is_none() => end = Some(Instant::now() + LAST_DATAGRAMS),
                 () = sleep(LAST_LOOK), if end.is_some() => {}
@@ -77,25 +74,16 @@ impl<R: Respond + Clone> WorkerLoop<R> {
 }
 
 /// A query that waits must not hold back another: each is a task. A panic in one ends with it.
-fn spawn_answer<R: Respond>(shared: Arc<Shared<R>>, handover: Handover<R::Pending>, outbox: Arc<Mutex<Outbox>>) {
+fn spawn_answer<R: Respond>(shared: Arc<Shared<R>>, handover: Handover<R::Pending>, late: Arc<Late>) {
     tokio::spawn(async move {
         let Handover { pending, reply_to, permit } = handover;
         let reply = shared.respond.answer_later(shared.worker, pending).await;
-        drop(permit);
         if let (Some(reply), Some(reply_to)) = (reply, reply_to) {
-            let sent = send(&mut outbox.lock(), &reply, &reply_to);
-            let counters = shared.counters();
-            if sent { &counters.sent_udp } else { &counters.send_failures }.add(1);
+            late.send(&reply, reply_to, shared.counters()).await;
         }
+        // An end waits for what is not sent.
+        drop(permit);
     });
-}
-
-/// Whether the reply went out.
-fn send(outbox: &mut Outbox, reply: &[u8], to: &ReplyTo) -> bool {
-    let Some(room) = outbox.buffer().and_then(|room| room.get_mut(..reply.len())) else { return false };
-    room.copy_from_slice(reply);
-    outbox.push(reply.len(), Some(to.peer), to.local);
-    outbox.send(&to.socket).0 == 1
 }
 
 /// An acceptor does not panic unless it is broken; then the whole runtime starts anew.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod binding;
+mod late;
 mod limits;
 mod rates;
 mod stand_in;
