@@ -1,12 +1,14 @@
 //! The task that owns one stream, TCP or TLS: questions in by a channel, answers out by oneshots.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use ahash::HashMap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -79,7 +81,7 @@ impl Task {
             pulse,
             open,
             incoming,
-            pending: HashMap::new(),
+            pending: HashMap::default(),
             order: VecDeque::new(),
             outgoing: Vec::new(),
             written: 0,
@@ -116,6 +118,7 @@ impl Task {
         let mut frames = Frames::new();
         let mut batch = Vec::new();
         let mut orphaned = false;
+        let mut timer = pin!(sleep_until(self.wake_at()));
         loop {
             if orphaned && self.pending.values().all(|pending| pending.reply.is_closed()) {
                 return End::Unneeded;
@@ -123,7 +126,11 @@ impl Task {
             if self.pending.is_empty() && Instant::now() >= self.retire_at {
                 return End::Unneeded;
             }
+            // Never put off by what comes: one that rings too early is set anew then, and not at each question and each answer.
             let wake = self.wake_at();
+            if wake < timer.deadline() {
+                timer.as_mut().reset(wake);
+            }
             let room = MOST_PENDING.saturating_sub(self.pending.len());
             // Read before any timer is heeded: where this process was held up itself, what has come meanwhile is no silence.
             tokio::select! {
@@ -145,7 +152,10 @@ impl Task {
                     Err(error) => return End::of_io(&error),
                     Ok(count) => self.note_written(count),
                 },
-                () = sleep_until(wake) => if let Some(end) = self.tick(Instant::now()) { return end },
+                () = timer.as_mut() => match self.tick(Instant::now()) {
+                    Some(end) => return end,
+                    None => timer.as_mut().reset(self.wake_at()),
+                },
             }
         }
     }
@@ -240,6 +250,9 @@ impl Task {
     }
 
     fn tick(&mut self, now: Instant) -> Option<End> {
+        if now < self.wake_at() {
+            return None;
+        }
         let Some(head) = self.head() else { return Some(End::Unneeded) };
         if now >= head.expires {
             if !self.open.shown.multiplexes.load(Relaxed) {
