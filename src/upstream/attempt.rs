@@ -72,7 +72,11 @@ pub(super) async fn run(group: &Asked<'_>, key: &Key, lane: Lane) -> Result<Answ
         current: 0,
         last: FailureClass::QueryTimeout.into(),
     };
-    let outcome = timeout_at(deadline, course.walk(group, key, lane, deadline)).await;
+    // Pinned here, and not moved into the timer: each question has one of these.
+    let outcome = {
+        let walk = pin!(course.walk(group, key, lane, deadline));
+        timeout_at(deadline, walk).await
+    };
     outcome.unwrap_or_else(|_| Err(course.expire(group)))
 }
 
@@ -97,7 +101,8 @@ async fn ask_or_hedge(group: &Asked<'_>, index: usize, ask: &Ask<'_>, fresh: boo
         return (index, asked, first.await);
     };
     shared.metrics.hedged();
-    let mut second = pin!(ask_one(group, other, ask));
+    // On the heap: one lives in every exchange's future otherwise.
+    let mut second = Box::pin(ask_one(group, other, ask));
     tokio::select! {
         outcome = &mut first => match outcome {
             Err(lost) => match second.await {

@@ -1,7 +1,7 @@
 //! One server: its health, its connections by lane, and whether it dislikes OPT.
 
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ impl Endpoint {
         let Ok(_permit) = shared.bounds.udp.try_acquire() else { return Err(Lost::Failed(FailureClass::Overload)) };
         shared.metrics.attempted(Transport::Udp, ask.lane);
         let opt = if !ask.without_opt && self.takes_opt(Instant::now()) { SentOpt::Bare } else { SentOpt::Absent };
-        let exchange = udp::ask(address, ask.key, opt, ask.deadline, &shared.timing, (&shared.pulse, &shared.metrics));
+        let exchange = pin!(udp::ask(address, ask.key, opt, ask.deadline, &shared.timing, (&shared.pulse, &shared.metrics)));
         self.unless_silent(ask, ask.silence.unwrap_or(shared.timing.patience), true, exchange).await
     }
 
@@ -136,9 +136,8 @@ impl Endpoint {
         ask: &Ask<'_>,
         patience: Duration,
         suspect: bool,
-        exchange: impl Future<Output = Result<T, Lost>>,
+        mut exchange: Pin<&mut impl Future<Output = Result<T, Lost>>>,
     ) -> Result<T, Lost> {
-        let mut exchange = pin!(exchange);
         let mut look_at = Instant::now() + patience;
         while ask.others && look_at < ask.deadline {
             if let Ok(outcome) = timeout_at(look_at, &mut exchange).await {
@@ -159,7 +158,8 @@ impl Endpoint {
             Way::Overflow => {
                 if overflow && shared.bounds.udp.available_permits() > 0 {
                     shared.metrics.overflowed();
-                    match self.over_udp(shared, ask, self.server.address()).await {
+                    // On the heap: one lives in every exchange's future otherwise.
+                    match Box::pin(self.over_udp(shared, ask, self.server.address())).await {
                         Err(Lost::Truncated) => {}
                         outcome => return outcome,
                     }
@@ -179,14 +179,8 @@ impl Endpoint {
             _ => SentOpt::Absent,
         };
         connection.send(Request { key: *ask.key, opt, silence: ask.silence, expires: ask.deadline, reply, slot });
-        let exchange = async {
-            match timeout_at(ask.deadline, answer).await {
-                Ok(Ok(outcome)) => outcome,
-                // The task died with its runtime.
-                Ok(Err(_)) => Err(Lost::Closed),
-                Err(_) => Err(Lost::Failed(FailureClass::QueryTimeout)),
-            }
-        };
+        // Ends with the exchange at the latest, which has a timer of its own. Of a task that died with its runtime nothing comes.
+        let exchange = pin!(async { answer.await.unwrap_or(Err(Lost::Closed)) });
         // Where the cluster lane has found the server silent, so it is for the questions that have no such rule.
         self.unless_silent(ask, shared.timing.patience, false, exchange).await
     }

@@ -199,19 +199,27 @@ impl Group {
     /// # Errors
     /// The class of the last failure; `rcode` is the server's own where it gave one, else SERVFAIL.
     pub async fn exchange(self: &Arc<Self>, key: &Key, lane: Lane) -> Result<Answer, Failure> {
-        // A question is the only clock: who is asked nothing looks for nothing.
+        self.look_if_due();
+        let outcome = self.ask(key, lane).await;
+        if lane == Lane::Elastic {
+            self.note_external(outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    /// A question is the only clock: who is asked nothing looks for nothing.
+    fn look_if_due(self: &Arc<Self>) {
         if let Some(twin) = self.members.due() {
             drop(tokio::spawn(Arc::clone(self).look(twin.clone())));
         }
-        let outcome = self.ask(key, lane).await;
-        if lane == Lane::Elastic && self.may_go_over_udp() {
-            let failure = outcome.as_ref().err().map(|failure| failure.class);
-            if self.shared.external.note(failure, Instant::now().into_std()) {
-                let group = Arc::clone(self);
-                drop(tokio::spawn(async move { group.weigh_external().await }));
-            }
+    }
+
+    fn note_external(self: &Arc<Self>, failure: Option<&Failure>) {
+        let class = failure.map(|failure| failure.class);
+        if self.may_go_over_udp() && self.shared.external.note(class, Instant::now().into_std()) {
+            let group = Arc::clone(self);
+            drop(tokio::spawn(async move { group.weigh_external().await }));
         }
-        outcome
     }
 
     fn may_go_over_udp(&self) -> bool {
