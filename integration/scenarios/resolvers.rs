@@ -1,8 +1,10 @@
 //! The resolvers that pods have, asked as pods ask them: `ndots:5`, three search domains, both families, port 53. The upstream is gone;
-//! every name used a moment ago resolves. musl ends its search at the first SERVFAIL, so that denials must outlive the outage as well.
+//! every name used a moment ago resolves. musl ends its search at the first SERVFAIL, so that denials must outlive the outage as well;
+//! before 1.2.4 it asks nothing over TCP, so that a truncated answer must hold what fits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -34,6 +36,13 @@ $ORIGIN .
 a.root.example. 1 IN A 192.0.2.53
 www.example.com. 1 IN A ";
 
+/// A name below `default`, with more addresses than 512 octets carry: asked without EDNS over UDP, its answer is truncated.
+const MANY: &str = "many.default";
+/// Its addresses; musl's `getaddrinfo` takes no more than 48.
+const ADDRESSES: usize = 40;
+/// Names that it makes on the wire.
+const MANY_NAMES: usize = 2;
+
 type Row = (&'static str, usize, &'static str, &'static str);
 
 /// What pods ask for, how many names that makes on the wire, and addresses of before and after.
@@ -64,7 +73,7 @@ fn pods_resolve_every_name_while_coredns_is_silent() {
 }
 
 fn outage(stage: &Stage, gone: Gone) {
-    let zones = |api, www| (format!("{CLUSTER}{api}\n"), format!("{ROOT}{www}\n"));
+    let zones = |api, www| (format!("{CLUSTER}{api}\n{}", many()), format!("{ROOT}{www}\n"));
     let (cluster, root) = zones(NAMES[1].2, NAMES[2].2);
     let mut coredns = CoreDns::start_knowing(stage, &cluster, &root);
     let doorstep = Doorstep::on(53, &["--upstream", &coredns.tcp()]).ready();
@@ -86,30 +95,37 @@ fn outage(stage: &Stage, gone: Gone) {
     resolve_all(&resolvers, |(name, _, _, after)| (name, after));
 }
 
+/// The records of [`MANY`].
+fn many() -> String {
+    (1..=ADDRESSES).map(|host| format!("many.default.svc 1 IN A 10.1.2.{host}\n")).collect()
+}
+
 /// Every resolver finds every name at the address that `expected` takes from its row.
 fn resolve_all(resolvers: &[Resolver], expected: fn(Row) -> (&'static str, &'static str)) {
     for resolver in resolvers {
         for (name, address) in NAMES.map(expected) {
             resolver.resolve(name, address);
         }
+        resolver.resolve_many();
     }
 }
 
 /// Every resolver asks for every name, over and over; how long the slowest took. Meanwhile the upstream is asked less than once a second
 /// for each name.
-fn ask_for(outage: Duration, doorstep: &Doorstep, resolvers: &[Resolver]) -> BTreeMap<&'static str, Duration> {
+fn ask_for<'a>(outage: Duration, doorstep: &Doorstep, resolvers: &'a [Resolver]) -> BTreeMap<&'a str, Duration> {
     let attempts = || doorstep.metric("doorstep_upstream_attempts_total");
     let (begun, before) = (Instant::now(), attempts());
     let mut slowest = BTreeMap::new();
     while begun.elapsed() < outage {
         for resolver in resolvers {
+            let slow: &mut Duration = slowest.entry(resolver.of.as_str()).or_default();
             for (name, _, address, _) in NAMES {
-                let slow: &mut Duration = slowest.entry(resolver.of).or_default();
                 *slow = resolver.resolve(name, address).max(*slow);
             }
+            *slow = resolver.resolve_many().max(*slow);
         }
     }
-    let names: usize = NAMES.iter().map(|(_, names, ..)| names).sum();
+    let names = MANY_NAMES + NAMES.iter().map(|(_, names, ..)| names).sum::<usize>();
     let most = names as f64 * begun.elapsed().as_secs_f64();
     let asked = attempts() - before;
     assert!(asked > 0.0 && asked < most, "{asked} attempts, {most:.0} may be");
@@ -120,19 +136,35 @@ fn ask_for(outage: Duration, doorstep: &Doorstep, resolvers: &[Resolver]) -> BTr
 
 /// A way to look a name up.
 struct Resolver {
-    of: &'static str,
+    of: String,
     command: Vec<PathBuf>,
+    /// Takes a truncated answer for all there is.
+    heeds_no_tc: bool,
 }
 
 impl Resolver {
     /// How long it takes until the name has this address.
     fn resolve(&self, name: &str, address: &str) -> Duration {
+        let (took, addresses, output) = self.look_up(name);
+        assert!(addresses.contains(&address.parse().unwrap()), "{} cannot resolve {name} to {address} in {took:?}: {output:?}", self.of);
+        took
+    }
+
+    /// How long it takes until [`MANY`] has all its addresses, or those of a truncated answer.
+    fn resolve_many(&self) -> Duration {
+        let (took, addresses, output) = self.look_up(MANY);
+        let is_enough = if self.heeds_no_tc { addresses.len() > ADDRESSES / 2 } else { addresses.len() == ADDRESSES };
+        assert!(is_enough, "{} finds {} of {ADDRESSES} addresses in {took:?}: {output:?}", self.of, addresses.len());
+        took
+    }
+
+    /// How long it takes, and what is found; no address where it fails.
+    fn look_up(&self, name: &str) -> (Duration, BTreeSet<IpAddr>, Output) {
         let begun = Instant::now();
         let output = Command::new(&self.command[0]).args(&self.command[1..]).arg(name).output().unwrap();
         let took = begun.elapsed();
-        let found = String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == address);
-        assert!(output.status.success() && found, "{} cannot resolve {name} to {address} in {took:?}: {output:?}", self.of);
-        took
+        let text = if output.status.success() { String::from_utf8_lossy(&output.stdout) } else { "".into() };
+        (took, text.split_whitespace().filter_map(|word| word.parse().ok()).collect(), output)
     }
 }
 
@@ -146,17 +178,29 @@ fn resolvers() -> Vec<Resolver> {
     let all = [
         ("glibc", ["getent", "ahosts"].map(PathBuf::from).to_vec(), PathBuf::from("/usr/bin/getent")),
         ("Go", vec![built.join("go")], built.join("go")),
-        ("musl", vec![built.join("musl")], built.join("musl")),
+        ("the system's musl", vec![built.join("musl")], built.join("musl")),
+        ("Rust's musl", vec![built.join("rust-musl")], built.join("rust-musl")),
         ("Java", java.chain([built.clone(), PathBuf::from("Lookup")]).collect(), built.join("Lookup.class")),
     ];
-    let there = |(of, command, needs): (&'static str, Vec<PathBuf>, PathBuf)| {
-        let there = needs.exists();
-        if !there {
-            tell(&format!("NOT PLAYED: {of}'s resolver, which is not on this machine"));
+    let there = |(of, command, needs): (&str, Vec<PathBuf>, PathBuf)| {
+        if !needs.exists() {
+            tell(&format!("NOT PLAYED: the resolver of {of}, which is not on this machine"));
+            return None;
         }
-        there.then_some(Resolver { of, command })
+        let version = of.ends_with("musl").then(|| musl_version(&needs));
+        let heeds_no_tc = version.as_ref().is_some_and(|version| *version < [1, 2, 4]);
+        let of = version.map_or(of.to_owned(), |[major, minor, patch]| format!("musl {major}.{minor}.{patch}"));
+        Some(Resolver { of, command, heeds_no_tc })
     };
     all.into_iter().filter_map(there).collect()
+}
+
+/// Which musl it is that `lookup.c` was built with.
+fn musl_version(lookup: &Path) -> [u32; 3] {
+    let output = Command::new(lookup).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<u32> = text.trim_end().split('.').map(|number| number.parse().unwrap()).collect();
+    numbers.try_into().unwrap()
 }
 
 /// Plays a test of this file in namespaces of its own, where port 53 and `/etc/resolv.conf` are a pod's.
