@@ -165,15 +165,15 @@ impl Hold {
 }
 
 impl State {
-    /// Reads the ConfigMap. An absent key is nothing emitted, nothing held.
+    /// Reads the ConfigMap, which is in `namespace`. An absent key is nothing emitted, nothing held.
     ///
     /// # Errors
     /// A key whose text is not what an agent writes.
-    pub fn read(data: &Texts) -> Result<Self, Unknown> {
+    pub fn read(data: &Texts, namespace: &str) -> Result<Self, Unknown> {
         Ok(Self {
-            emitted: parse(data, EMITTED_KEY)?,
-            hold: parse(data, HOLD_KEY)?,
-            blackholes: parse(data, BLACKHOLES_KEY)?.unwrap_or_default(),
+            emitted: parse(data, EMITTED_KEY, namespace)?,
+            hold: parse(data, HOLD_KEY, namespace)?,
+            blackholes: parse(data, BLACKHOLES_KEY, namespace)?.unwrap_or_default(),
         })
     }
 
@@ -187,10 +187,10 @@ impl State {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str) -> Result<Option<T>, Unknown> {
+fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str, namespace: &str) -> Result<Option<T>, Unknown> {
     let garbled = |error| {
         Unknown::Garbled(format!(
-            "ConfigMap {STATE}, key {key}: {error}; remove the key with: kubectl patch configmap {STATE} --type merge -p '{{\"data\":{{\"{key}\":null}}}}'"
+            "ConfigMap {STATE}, key {key}: {error}; remove the key with: kubectl -n {namespace} patch configmap {STATE} --type merge -p '{{\"data\":{{\"{key}\":null}}}}'"
         ))
     };
     data.get(key).map(|text| serde_json::from_str(text)).transpose().map_err(garbled)
@@ -258,15 +258,15 @@ mod tests {
             },
         ] {
             let data = state.texts().into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
-            assert_eq!(State::read(&data), Ok(state));
+            assert_eq!(State::read(&data, "dns"), Ok(state));
         }
     }
 
     #[test]
     fn a_state_that_no_agent_wrote_is_garbled_and_says_the_cure() {
         for wrong in ["", "{}", "null,", "{\"uid\":1}"] {
-            let Err(Unknown::Garbled(reason)) = State::read(&texts(&[("emitted", wrong)])) else { panic!("{wrong:?} is read") };
-            assert!(reason.contains("kubectl patch"), "{reason}");
+            let Err(Unknown::Garbled(reason)) = State::read(&texts(&[("emitted", wrong)]), "dns") else { panic!("{wrong:?} is read") };
+            assert!(reason.contains("kubectl -n dns patch configmap doorstep-redirect-state"), "{reason}");
         }
     }
 }
