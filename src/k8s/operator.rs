@@ -174,23 +174,12 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::k8s::Access;
+    use crate::k8s::tests::config;
 
     /// At an API server that takes a connection and never answers.
     fn at_a_silent_server() -> Operator {
         let silence = |_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>();
-        let config = Config {
-            access: Access::ServiceAccount,
-            namespace: "kube-system".to_owned(),
-            daemon_set: "doorstep".to_owned(),
-            dns_service: "kube-dns".to_owned(),
-            pod_name: String::new(),
-            asks: Vec::new(),
-            serves: None,
-            template: None,
-            cilium: CiliumConfig::default(),
-        };
-        Operator(Cluster::with(Client::new(tower::service_fn(silence), "kube-system"), config))
+        Operator(Cluster::with(Client::new(tower::service_fn(silence), "kube-system"), config()))
     }
 
     #[tokio::test(start_paused = true)]
