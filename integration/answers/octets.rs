@@ -198,5 +198,8 @@ pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
         .map(|letter| letter.to_digit(16))
         .collect::<Option<_>>()
         .ok_or_else(|| format!("not hexadecimal: {text}"))?;
+    if !digits.len().is_multiple_of(2) {
+        return Err(format!("half an octet is missing: {text}"));
+    }
     Ok(digits.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | *digit as u8)).collect())
 }

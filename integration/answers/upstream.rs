@@ -163,15 +163,14 @@ fn compose(query: &[u8], question_end: usize, text: &[String]) -> Result<Option<
                     .ok_or("no such rcode")?
             }
             "flags" => {
-                flags |= rest
-                    .split(' ')
-                    .map(|flag| match flag {
+                for flag in rest.split(' ') {
+                    flags |= match flag {
                         "aa" => 0x0400,
                         "tc" => 0x0200,
                         "ad" => 0x20,
-                        _ => 0,
-                    })
-                    .sum::<u16>()
+                        _ => return Err(format!("no flag of an upstream: {flag}")),
+                    };
+                }
             }
             "opt" => {
                 records.push((2, [&[0, 0, 41, 0x10, 0, 0, 0, 0, 0][..], &(rest.len() as u16 / 2).to_be_bytes(), &hex(rest)?].concat()));

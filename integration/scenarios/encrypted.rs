@@ -70,8 +70,10 @@ fn a_certificate_that_is_not_accepted_is_named_everywhere_and_the_cure_needs_no_
     let upstream = &doorstep.status()["upstreams"][0];
     assert_eq!(upstream["last_failure"]["kind"], "tls");
     assert!(upstream["tls_refusal"].as_str().unwrap().contains("authority"), "{upstream}");
-    let (code, pending) = doorstep.readiness();
-    assert!(code == 503 && pending.contains("tls"), "{pending}");
+    eventually("/readyz names the kind of failure", seconds(10), || {
+        let (code, pending) = doorstep.readiness();
+        code == 503 && pending.contains("tls")
+    });
 
     stage.file("ca.crt", &authority.pem());
     let doorstep = doorstep.ready();

@@ -1,6 +1,7 @@
 //! Mistakes are named with their cure.
 
 use std::net::UdpSocket;
+use std::process::Command;
 
 use crate::harness::{Doorstep, Stage, run, seconds};
 
@@ -9,6 +10,29 @@ fn a_misspelt_flag_is_told_the_nearest_one() {
     let (code, _, said) = run(&["serve", "--upstraem", "tcp://127.0.0.1:53"]);
     assert_eq!(code, 64);
     assert!(said.contains("--upstream"), "{said}");
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_a_flag_that_is_given_is_not_blamed_on_it() {
+    let with_variable = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_doorstep")).args(arguments).env("DOORSTEP_WORKERS", "many").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = with_variable(&["serve"]);
+    assert_eq!(code, Some(64));
+    assert!(said.contains("DOORSTEP_WORKERS") && said.contains("--workers") && said.contains("`many`"), "{said}");
+    for given in [&["serve", "--workers", "few"][..], &["--workers=few"]] {
+        let (code, said) = with_variable(given);
+        assert_eq!(code, Some(64));
+        assert!(!said.contains("DOORSTEP_WORKERS") && said.contains("`few`"), "{said}");
+    }
+}
+
+#[test]
+fn without_an_upstream_the_ways_to_name_one_are_told() {
+    let (code, _, said) = run(&["serve", "--kubernetes", "off"]);
+    assert_eq!(code, 64);
+    assert!(said.starts_with("error: ") && said.contains("--upstream tcp://"), "{said}");
 }
 
 #[test]

@@ -76,16 +76,14 @@ impl Cache {
     pub fn lookup<R>(&self, key: &Key, profile: &Profile, epochs: Epochs, now: Instant, read: impl FnOnce(Found<'_>) -> R) -> Option<R> {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        if let Some((entry, octets)) = shard.read().find(hash, key) {
-            return entry.found(octets, profile, epochs, now).map(read);
+        if let Some(found) = shard.read().look_up(hash, key, profile, epochs, now) {
+            return Some(read(found));
         }
         if ADDRESSES.contains(&key.qtype) {
             return None;
         }
         let (hash, shard) = self.place_of_name(key);
-        let shard = shard.read();
-        let (entry, octets) = shard.find(hash, key)?;
-        entry.found(octets, profile, epochs, now).map(read)
+        shard.read().look_up(hash, key, profile, epochs, now).map(read)
     }
 
     /// Stores an answer in place of whatever was known, the other kind and failures included. With TTL 0 it is for its own
@@ -127,9 +125,9 @@ impl Cache {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
         let failure = Failure { rcode, reason, epochs, spans: profile.failure };
-        if !ADDRESSES.contains(&key.qtype) && shard.read().find(hash, key).is_none() {
+        if !ADDRESSES.contains(&key.qtype) && !shard.read().takes_mark(hash, key, &failure, now) {
             let (hash, shard) = self.place_of_name(key);
-            if shard.write().mark_denial(hash, key, &failure, now) {
+            if shard.write().mark(hash, key, &failure, now) {
                 return;
             }
         }

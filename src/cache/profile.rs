@@ -35,6 +35,18 @@ impl Profile {
         nxdomain_for_name: true,
         failure: (Duration::from_secs(1), Duration::from_secs(5)),
     };
+
+    /// What both allow, for an answer that belongs to two zones.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        Self {
+            max_ttl: self.max_ttl.min(other.max_ttl),
+            max_negative_ttl: self.max_negative_ttl.min(other.max_negative_ttl),
+            max_stale: self.max_stale.min(other.max_stale),
+            nxdomain_for_name: self.nxdomain_for_name && other.nxdomain_for_name,
+            failure: (self.failure.0.min(other.failure.0), self.failure.1.min(other.failure.1)),
+        }
+    }
 }
 
 /// What must be unchanged for an entry to be used.

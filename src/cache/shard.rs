@@ -1,12 +1,12 @@
 //! One part of the cache behind one lock: index, slots, and a share for each class.
 
-use super::Stats;
 use super::arena::Arena;
 use super::entry::{Class, Entry, Failure};
 use super::policy::Share;
 use super::size;
 use super::slab::Slab;
 use super::ttl::Ticks;
+use super::{Epochs, Found, Profile, Stats};
 use crate::wire::Key;
 use hashbrown::HashTable;
 use std::mem;
@@ -41,6 +41,12 @@ impl Shard {
             capacity,
             refused: 0,
         }
+    }
+
+    /// What may be used of the entry for `key`, if anything.
+    pub(super) fn look_up(&self, hash: u32, key: &Key, profile: &Profile, epochs: Epochs, now: Ticks) -> Option<Found<'_>> {
+        let (entry, octets) = self.find(hash, key)?;
+        entry.found(octets, profile, epochs, now)
     }
 
     /// The entry for `key`, live or not, and its octets.
@@ -112,17 +118,21 @@ impl Shard {
         None
     }
 
-    /// Marks a failure on the NXDOMAIN that answers `key` for its whole name; false: there is none that could be served.
-    pub(super) fn mark_denial(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) -> bool {
+    /// Whether there is an answer to `key` that may still be served, or a failure of it, for a failure to be marked on.
+    pub(super) fn takes_mark(&self, hash: u32, key: &Key, failure: &Failure, now: Ticks) -> bool {
+        self.find(hash, key).is_some_and(|(entry, _)| entry.takes_mark(failure.epochs.zone, now))
+    }
+
+    /// Marks a failure on it; false: there is none.
+    pub(super) fn mark(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) -> bool {
         let slot = self.slot_of(hash, key).filter(|slot| self.slab[*slot].takes_mark(failure.epochs.zone, now));
         slot.inspect(|slot| self.slab[*slot].mark(failure, now)).is_some()
     }
 
-    /// Remembers a failure: as a mark on an answer that may still be served, else by itself.
+    /// Remembers a failure: as a mark where there is something to mark, else by itself.
     pub(super) fn fail(&mut self, hash: u32, key: &Key, failure: &Failure, now: Ticks) {
-        match self.slot_of(hash, key) {
-            Some(slot) if self.slab[slot].takes_mark(failure.epochs.zone, now) => self.slab[slot].mark(failure, now),
-            _ => self.store(key, Entry::failure(hash, key, failure, now), now),
+        if !self.mark(hash, key, failure, now) {
+            self.store(key, Entry::failure(hash, key, failure, now), now);
         }
     }
 

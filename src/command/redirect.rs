@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::status::{at_cluster, fail, now, show};
+use super::status::{at_cluster, fail, look, now};
 use super::terminal::print;
 use crate::config::args::Output;
 use crate::config::operator::{RedirectArgs, RedirectWish};
@@ -13,15 +13,7 @@ pub fn run(args: &RedirectArgs) -> ExitCode {
     let output = args.cluster.output;
     let over = args.over.unwrap_or(DRAIN_OVER);
     let (switch, what) = match args.what {
-        RedirectWish::Status => {
-            return match at_cluster(&args.cluster, async |operator| operator.look(now()).await) {
-                Ok(sight) => {
-                    show(&sight, output);
-                    ExitCode::SUCCESS
-                }
-                Err(error) => fail(&error, output),
-            };
-        }
+        RedirectWish::Status => return look(&args.cluster),
         RedirectWish::On => {
             (Switch::On, "an agent that is ready creates the policy within a minute, unless something is in its way".to_owned())
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::args::ServeArgs;
-use crate::config::{self, Reload};
+use crate::config::{self, ConfigError, Reload};
 use crate::{app, telemetry};
 
 use super::terminal::complain;
@@ -13,7 +13,9 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     let config = match config::load(args) {
         Ok(config) => config,
         Err(error) => {
-            complain(format_args!("{error:#}"));
+            // A mistake in the file begins with its place, as compilers have it; one in the flags as those that the parser finds.
+            let begins = if matches!(error, ConfigError::Usage(_)) { "error: " } else { "" };
+            complain(format_args!("{begins}{error:#}"));
             return error.exit_code().into();
         }
     };

@@ -18,13 +18,17 @@ const FAINT: Style = Style::new().dimmed();
 
 /// Asks the cluster. Exit codes: 0 it answered, whatever it says; 1 it did not.
 pub fn run(args: &StatusArgs) -> ExitCode {
-    let sight = at_cluster(&args.cluster, async |operator| operator.look(now()).await);
-    match sight {
+    look(&args.cluster)
+}
+
+/// Asks the cluster that the flags name and prints what it says; exit codes as of [`run`].
+pub(super) fn look(args: &ClusterArgs) -> ExitCode {
+    match ask(args, CiliumConfig::default(), async |operator| operator.look(now()).await) {
         Ok(sight) => {
-            show(&sight, args.cluster.output);
+            show(&sight, args.output);
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&error, args.cluster.output),
+        Err(error) => fail(&error, args.output),
     }
 }
 
@@ -33,7 +37,22 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 /// # Errors
 /// What the cluster says, or why it says nothing.
 pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>) -> Result<T, OperatorError> {
-    ask(args, CiliumConfig::default(), what)
+    let config = Config {
+        access: Access::Kubeconfig { path: args.kubeconfig.clone(), context: args.context.clone() },
+        namespace: args.namespace.clone(),
+        daemon_set: args.daemonset.clone(),
+        dns_service: args.dns_service.clone(),
+        pod_name: String::new(),
+        asks: Vec::new(),
+        serves: None,
+        template: None,
+        cilium: CiliumConfig::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| OperatorError::Access(format!("the operating system refuses: {error}")))?;
+    runtime.block_on(async { what(Operator::connect(config).await?).await })
 }
 
 /// The same, with what is said of Cilium; where that is nothing, with what the agents' configuration says.
@@ -45,28 +64,12 @@ pub(super) fn ask<T>(
     said: CiliumConfig,
     what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>,
 ) -> Result<T, OperatorError> {
-    let config = Config {
-        access: Access::Kubeconfig { path: args.kubeconfig.clone(), context: args.context.clone() },
-        namespace: args.namespace.clone(),
-        daemon_set: args.daemonset.clone(),
-        dns_service: args.dns_service.clone(),
-        pod_name: String::new(),
-        asks: Vec::new(),
-        serves: None,
-        template: None,
-        cilium: said.clone(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| OperatorError::Access(format!("the operating system refuses: {error}")))?;
-    runtime.block_on(async {
-        let operator = Operator::connect(config).await?;
+    at_cluster(args, async |operator| {
         if said != CiliumConfig::default() {
-            return what(operator).await;
+            return what(operator.knowing(said)).await;
         }
         // What the agents were told of Cilium decides what they do; a file that they refuse decides nothing.
-        let told = operator.configuration().await.and_then(|text| File::parse(&text).ok());
+        let told = operator.configuration().await?.and_then(|text| File::parse(&text).ok());
         what(operator.knowing(told.unwrap_or_default().cilium)).await
     })
 }
@@ -81,7 +84,7 @@ pub(super) fn fail(error: &OperatorError, output: Output) -> ExitCode {
 }
 
 /// Prints what the cluster says.
-pub(super) fn show(sight: &Sight, output: Output) {
+fn show(sight: &Sight, output: Output) {
     match output {
         Output::Text => print(format_args!("{}", text(sight))),
         Output::Json => print(format_args!("{}", serde_json::json!(sight))),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::operator::{PreflightArgs, RedirectArgs, StatusArgs};
@@ -278,7 +279,8 @@ pub(super) fn parse_from(
     argv: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     environment: Environment,
 ) -> Result<Invocation, clap::Error> {
-    let cli = Cli::try_parse_from(argv)?;
+    let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
+    let cli = Cli::try_parse_from(&argv).map_err(|error| naming_the_variable(error, &argv))?;
     let serve = |args: ServeArgs| Invocation::Serve(Box::new(ServeArgs { environment, ..args }));
     Ok(match cli.command {
         None => serve(cli.serve),
@@ -290,6 +292,20 @@ pub(super) fn parse_from(
         Some(Command::Status(args)) => Invocation::Status(args),
         Some(Command::Redirect(args)) => Invocation::Redirect(args.checked()?),
     })
+}
+
+/// A wrong value that is not in argv came from the environment: there people have to look for it.
+fn naming_the_variable(mut error: clap::Error, argv: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
+    let flag = argument.split(' ').next().unwrap_or_default();
+    let is_given = argv.iter().filter_map(|word| word.to_str()).any(|word| word.split('=').next() == Some(flag));
+    let name = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+    let name = format!("DOORSTEP_{name}");
+    if !is_given && variable(&name).is_some() {
+        let place = ContextValue::String(format!("{name}, which stands for {argument}"));
+        error.insert(ContextKind::InvalidArg, place);
+    }
+    error
 }
 
 fn workers(text: &str) -> Result<usize, String> {

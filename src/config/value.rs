@@ -101,6 +101,8 @@ fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
 /// `tcp://IP[:PORT]`, `udp://IP[:PORT]`, `tls://IP[:PORT][#NAME]` or `quic://IP[:PORT][#NAME]`.
 pub(super) fn server(text: &str) -> Result<Server, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
+        // What is no address would be none behind a scheme either.
+        server_address("tcp", text, DNS_PORT)?;
         return Err(format!("`{text}` does not say how to ask; write `tcp://{text}`, or `udp://{text}`"));
     };
     let port = match scheme {

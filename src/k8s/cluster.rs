@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::policies::Subjects;
 use super::read::{self, Fleet};
+use super::reason::reason_of;
 use super::{Access, Config};
 use crate::redirect::{
     self, Act, Observation, PEOPLE, Policy, STATE, SeenCilium, SeenPolicy, State, Surroundings, UPSTREAM_SERVICE, Unknown, View, desired,
@@ -27,7 +28,7 @@ const FIELD_MANAGER: &str = "doorstep";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     /// The API server, or the way to it. Boxed for its size.
-    #[error("{0}")]
+    #[error("{}", reason_of(&**.0))]
     Api(Box<Error>),
     /// No answer in time.
     #[error("no answer within {PATIENCE:?}")]
@@ -155,7 +156,7 @@ impl Cluster {
         let read = async { tokio::try_join!(timely(sets.get_opt("cilium")), timely(maps.get_opt("cilium-config"))) };
         match read.await {
             Ok((set, map)) => Ok(read::cilium(set.as_ref(), map.as_ref())),
-            Err(CallError::Api(error)) if is_forbidden(&error) => Ok(Err(Unknown::Garbled(error.to_string()))),
+            Err(CallError::Api(error)) if is_forbidden(&error) => Ok(Err(Unknown::Garbled(reason_of(&*error)))),
             Err(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::account::{Account, Call};
 use super::cluster::Cluster;
+use super::reason::reason_of;
 use crate::redirect::{self, Act, Because, Decision, Owner, Report, Rest, Surroundings};
 
 /// An Event is a courtesy: it holds nothing up for longer.
@@ -76,7 +77,7 @@ impl Events {
         let event = Event { type_: kind, reason: reason.to_owned(), note, action: "Redirect".to_owned(), secondary: None };
         match timeout(PATIENCE, self.recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => account.done(Call::Event),
-            Ok(Err(error)) => account.failed(Call::Event, &error.to_string()),
+            Ok(Err(error)) => account.failed(Call::Event, &reason_of(&error)),
             Err(_) => account.failed(Call::Event, "no answer in time"),
         }
     }

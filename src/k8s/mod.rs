@@ -12,6 +12,7 @@ mod events;
 mod operator;
 mod policies;
 mod read;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod watches;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Config;
-use super::cluster::{CallError, Cluster, Look};
+use super::cluster::{CallError, Cluster, Look, is_forbidden, timely};
 use super::policies::PolicyReview;
 use super::read;
 use crate::redirect::{
@@ -67,9 +67,15 @@ impl Operator {
     }
 
     /// The agents' configuration file, as the ConfigMap of the manifests has it; `None` where it is kept elsewhere or may not be read.
-    pub async fn configuration(&self) -> Option<String> {
-        let map = self.0.maps.get_opt(CONFIGURATION).await.ok()??;
-        map.data?.remove(CONFIGURATION_KEY)
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn configuration(&self) -> Result<Option<String>, OperatorError> {
+        match timely(self.0.maps.get_opt(CONFIGURATION)).await {
+            Ok(map) => Ok(map.and_then(|map| map.data?.remove(CONFIGURATION_KEY))),
+            Err(CallError::Api(error)) if is_forbidden(&error) => Ok(None),
+            Err(error) => Err(call(error)),
+        }
     }
 
     /// Judges Cilium as the agents do who were told this.
@@ -156,4 +162,31 @@ impl Operator {
 
 fn call(error: CallError) -> OperatorError {
     OperatorError::Call(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::k8s::tests::config;
+
+    /// At an API server that takes a connection and never answers.
+    fn at_a_silent_server() -> Operator {
+        let silence = |_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>();
+        Operator(Cluster::with(Client::new(tower::service_fn(silence), "kube-system"), config()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_told_of_within_seconds() {
+        let (operator, asked) = (at_a_silent_server(), Instant::now());
+        let error = operator.configuration().await.unwrap_err();
+        assert!(error.to_string().contains("no answer"), "{error}");
+        assert!(asked.elapsed().as_secs() <= 10, "{:?}", asked.elapsed());
+    }
 }

@@ -33,7 +33,8 @@ pub(super) fn people(map: Option<&ConfigMap>) -> Result<People, Unknown> {
 
 pub(super) fn state(map: Option<&ConfigMap>) -> Result<Versioned, Unknown> {
     let map = map.ok_or(Unknown::Missing)?;
-    let state = State::read(map.data.as_ref().unwrap_or(&Texts::new()))?;
+    let namespace = map.metadata.namespace.as_deref().unwrap_or_default();
+    let state = State::read(map.data.as_ref().unwrap_or(&Texts::new()), namespace)?;
     Ok(Versioned { state, version: map.metadata.resource_version.clone().unwrap_or_default() })
 }
 

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::account::{Account, Call};
 use super::cluster::{Cluster, is_not_found};
 use super::read;
+use super::reason::reason_of;
 use crate::redirect::{Observation, PEOPLE, STATE, SeenPolicy, UPSTREAM_SERVICE, Unknown};
 
 /// Between two looks whether the CRD is there by now: thousands of agents ask.
@@ -56,7 +57,7 @@ async fn follow_map(maps: Api<ConfigMap>, name: &'static str, account: Account, 
                 account.done(Call::Watch);
                 change(&seen, |seen| put(seen, map.as_ref()));
             }
-            Err(error) => account.failed(Call::Watch, &format!("ConfigMap {name}: {error}")),
+            Err(error) => account.failed(Call::Watch, &format!("ConfigMap {name}: {}", reason_of(&error))),
         }
     }
 }
@@ -75,7 +76,7 @@ pub(super) async fn follow_upstream(cluster: &Cluster, account: &Account, is_eno
                     return;
                 }
             }
-            Err(error) => account.failed(Call::Watch, &format!("Service {UPSTREAM_SERVICE}: {error}")),
+            Err(error) => account.failed(Call::Watch, &format!("Service {UPSTREAM_SERVICE}: {}", reason_of(&error))),
         }
     }
 }
@@ -95,7 +96,7 @@ async fn follow_policies(policies: Api<DynamicObject>, account: Account, seen: S
                 change(&seen, |seen| seen.policies = Err(Unknown::Missing));
                 sleep(CRD_PAUSE).await;
             }
-            Err(error) => account.failed(Call::Watch, &format!("policies: {error}")),
+            Err(error) => account.failed(Call::Watch, &format!("policies: {}", reason_of(&error))),
         }
     }
 }

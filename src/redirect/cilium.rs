@@ -117,7 +117,7 @@ pub(super) fn shut(seen: Result<&SeenCilium, &Unknown>, said: &CiliumConfig) -> 
         (Err(unknown), None) => return vec![unread(unknown, said)],
     };
     let version = said.version.or_else(|| Version::of_image(&seen.image));
-    [enabled(seen, said), version.map_or_else(|| Some(untold(seen)), |version| conduct(version, said)), rolling(seen)]
+    [enabled(seen, said), version.map_or_else(|| Some(untold(seen)), |version| conduct(version, said)), rolling(seen, said)]
         .into_iter()
         .flatten()
         .collect()
@@ -186,12 +186,12 @@ fn enabled(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {
     })
 }
 
-fn rolling(seen: &SeenCilium) -> Option<Shut> {
+fn rolling(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {
     seen.rolling.then(|| Shut {
         gate: "cilium_rollout",
         saw: "DaemonSet cilium is being rolled out".to_owned(),
         matters: "until it is complete, nodes follow two versions of Cilium",
-        cure: "wait for it: kubectl rollout status daemonset/cilium".to_owned(),
+        cure: format!("wait for it: kubectl -n {} rollout status daemonset/cilium", said.namespace),
         grave: false,
     })
 }

@@ -76,7 +76,7 @@ pub struct Answer {
 pub struct People {
     /// What they want.
     pub switch: Switch,
-    /// Over how long the agents leave where they want a drain.
+    /// Over how long the agents leave where they want a drain; otherwise [`DRAIN_OVER`].
     pub drain_over: Duration,
     /// In which words.
     pub answer: Answer,
@@ -86,7 +86,7 @@ impl People {
     /// Reads the ConfigMap. Without the key the switch is on.
     ///
     /// # Errors
-    /// Another word than `on`, `off`, `drain`; a time that is none, or out of [`DRAIN_OVER_BOUNDS`].
+    /// Another word than `on`, `off`, `drain`; with `drain`, a time that is none, or out of [`DRAIN_OVER_BOUNDS`].
     pub fn read(data: &Texts, annotations: &Texts) -> Result<Self, Unknown> {
         let answer = Answer { redirect: data.get(REDIRECT_KEY).cloned(), resume: annotations.get(RESUME_ANNOTATION).cloned() };
         let switch = match answer.redirect.as_deref().map(str::trim) {
@@ -98,8 +98,11 @@ impl People {
                 return Err(Unknown::Garbled(format!("ConfigMap {PEOPLE} says redirect: {word:?}; write \"on\", \"off\" or \"drain\"")));
             }
         };
-        let drain_over = data.get(DRAIN_OVER_KEY).map_or(Ok(DRAIN_OVER), |text| read_drain_over(text));
-        let drain_over = drain_over.map_err(|wrong| Unknown::Garbled(format!("ConfigMap {PEOPLE} says {DRAIN_OVER_KEY}: {wrong}")))?;
+        // Only a drain asks for it: `off` is obeyed whatever stands beside it.
+        let asked = data.get(DRAIN_OVER_KEY).filter(|_| switch == Switch::Drain);
+        let drain_over = asked
+            .map_or(Ok(DRAIN_OVER), |text| read_drain_over(text))
+            .map_err(|wrong| Unknown::Garbled(format!("ConfigMap {PEOPLE} says {DRAIN_OVER_KEY}: {wrong}")))?;
         Ok(Self { switch, drain_over, answer })
     }
 }
@@ -162,15 +165,15 @@ impl Hold {
 }
 
 impl State {
-    /// Reads the ConfigMap. An absent key is nothing emitted, nothing held.
+    /// Reads the ConfigMap, which is in `namespace`. An absent key is nothing emitted, nothing held.
     ///
     /// # Errors
     /// A key whose text is not what an agent writes.
-    pub fn read(data: &Texts) -> Result<Self, Unknown> {
+    pub fn read(data: &Texts, namespace: &str) -> Result<Self, Unknown> {
         Ok(Self {
-            emitted: parse(data, EMITTED_KEY)?,
-            hold: parse(data, HOLD_KEY)?,
-            blackholes: parse(data, BLACKHOLES_KEY)?.unwrap_or_default(),
+            emitted: parse(data, EMITTED_KEY, namespace)?,
+            hold: parse(data, HOLD_KEY, namespace)?,
+            blackholes: parse(data, BLACKHOLES_KEY, namespace)?.unwrap_or_default(),
         })
     }
 
@@ -184,10 +187,10 @@ impl State {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str) -> Result<Option<T>, Unknown> {
+fn parse<T: for<'de> Deserialize<'de>>(data: &Texts, key: &str, namespace: &str) -> Result<Option<T>, Unknown> {
     let garbled = |error| {
         Unknown::Garbled(format!(
-            "ConfigMap {STATE}, key {key}: {error}; remove the key with: kubectl patch configmap {STATE} --type merge -p '{{\"data\":{{\"{key}\":null}}}}'"
+            "ConfigMap {STATE}, key {key}: {error}; remove the key with: kubectl -n {namespace} patch configmap {STATE} --type merge -p '{{\"data\":{{\"{key}\":null}}}}'"
         ))
     };
     data.get(key).map(|text| serde_json::from_str(text)).transpose().map_err(garbled)
@@ -221,10 +224,20 @@ mod tests {
     fn a_drain_takes_five_minutes_unless_people_give_it_a_time_within_bounds() {
         let over = |data: &[(&str, &str)]| People::read(&texts(data), &Texts::new()).map(|people| people.drain_over);
         assert_eq!(over(&[("redirect", "drain")]), Ok(DRAIN_OVER));
-        assert_eq!(over(&[("drain_over", "30m\n")]), Ok(Duration::from_secs(1800)));
+        assert_eq!(over(&[("redirect", "drain"), ("drain_over", "30m\n")]), Ok(Duration::from_secs(1800)));
         for wrong in ["", "5", "9s", "25h", "soon"] {
-            let Err(Unknown::Garbled(reason)) = over(&[("drain_over", wrong)]) else { panic!("{wrong:?} is a time") };
+            let Err(Unknown::Garbled(reason)) = over(&[("redirect", "drain"), ("drain_over", wrong)]) else {
+                panic!("{wrong:?} is a time")
+            };
             assert!(reason.contains("from 10s to 1day"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_keeps_nobody_from_switching_the_redirect_off_or_on() {
+        for (word, switch) in [("off", Switch::Off), ("on", Switch::On)] {
+            let people = People::read(&texts(&[("redirect", word), ("drain_over", "soon")]), &Texts::new());
+            assert_eq!(people.map(|people| people.switch), Ok(switch));
         }
     }
 
@@ -245,15 +258,15 @@ mod tests {
             },
         ] {
             let data = state.texts().into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))).collect();
-            assert_eq!(State::read(&data), Ok(state));
+            assert_eq!(State::read(&data, "dns"), Ok(state));
         }
     }
 
     #[test]
     fn a_state_that_no_agent_wrote_is_garbled_and_says_the_cure() {
         for wrong in ["", "{}", "null,", "{\"uid\":1}"] {
-            let Err(Unknown::Garbled(reason)) = State::read(&texts(&[("emitted", wrong)])) else { panic!("{wrong:?} is read") };
-            assert!(reason.contains("kubectl patch"), "{reason}");
+            let Err(Unknown::Garbled(reason)) = State::read(&texts(&[("emitted", wrong)]), "dns") else { panic!("{wrong:?} is read") };
+            assert!(reason.contains("kubectl -n dns patch configmap doorstep-redirect-state"), "{reason}");
         }
     }
 }

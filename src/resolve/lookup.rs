@@ -187,8 +187,8 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
     let settled = match result {
         Ok(answer) => {
             let profile = governing(&snapshot, zone, &answer);
-            let ttl = capped(&answer, profile);
-            core.cache.insert(&key, answer.clone(), profile, epochs, now());
+            let ttl = capped(&answer, &profile);
+            core.cache.insert(&key, answer.clone(), &profile, epochs, now());
             Settled::Answer { answer: Arc::new(answer), ttl, epoch: epochs.zone }
         }
         Err(failure) => {
@@ -202,10 +202,9 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
     lead.finish(settled);
 }
 
-/// A name whose CNAME chain crosses between a cluster zone and the rest of the world ages as cluster names do: the shorter lives win.
-fn governing<'a>(snapshot: &'a Snapshot, zone: &'a Zone, answer: &Answer) -> &'a Profile {
-    let end = answer.chain_end().map_or(zone, |name| snapshot.rules.zone(&name));
-    if end.profile.max_ttl < zone.profile.max_ttl { &end.profile } else { &zone.profile }
+/// A name whose CNAME chain crosses between two zones ages as both want it: of each two lives the shorter, such as that of cluster names.
+fn governing(snapshot: &Snapshot, zone: &Zone, answer: &Answer) -> Profile {
+    answer.chain_end().map_or(zone.profile, |end| zone.profile.stricter(&snapshot.rules.zone(&end).profile))
 }
 
 fn capped(answer: &Answer, profile: &Profile) -> u32 {

@@ -66,7 +66,10 @@ impl Resolver {
         let form = &self.form(echo, client);
         let pending = |stale, refresh| Pending { query: query.to_owned(), client, stale, refresh };
         let found = self.0.cache.lookup(&query.key, profile, epochs, now, |found| match found {
-            Found::Fresh { image, kind, ttl, prefetch } => (Some(reply::write_answer(out, echo, image, ttl, form)), fresh(kind), prefetch),
+            Found::Fresh { image, kind, ttl, prefetch } => {
+                let renews = prefetch && echo.recursion_desired;
+                (Some(reply::write_answer(out, echo, image, ttl, form)), fresh(kind), renews)
+            }
             Found::Stale { image, kind, retry: false } => {
                 let form = Form { ede: Some(stale_error(kind)), ..*form };
                 (Some(reply::write_answer(out, echo, image, STALE_TTL, &form)), stale(kind), false)

@@ -83,7 +83,7 @@ impl Name {
         if text.is_empty() {
             return Err(NameError("a domain name cannot be empty; the root is written as `.`".to_owned()));
         }
-        let name = hickory_proto::rr::Name::from_str(text).map_err(|error| NameError(format!("`{text}` is no domain name: {error}")))?;
+        let name = hickory_proto::rr::Name::from_str(text).map_err(|_| NameError(format!("`{text}` is no domain name: {}", flaw(text))))?;
         let mut wire = Vec::with_capacity(text.len() + 2);
         for label in name.iter() {
             wire.push(label.len() as u8);
@@ -130,6 +130,22 @@ impl fmt::Display for Name {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NameError(pub String);
+
+/// What is wrong with a text that is no domain name.
+fn flaw(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.*".contains(letter);
+    if let Some(letter) = text.chars().find(|letter| !is_plain(*letter)) {
+        return format!("{letter:?} cannot stand in one");
+    }
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    if labels.clone().any(str::is_empty) {
+        return "between two dots, and before the first, there is a label".to_owned();
+    }
+    match labels.find(|label| label.len() > usize::from(MAX_LABEL)) {
+        Some(label) => format!("`{label}` is longer than {MAX_LABEL} octets"),
+        None => format!("it is longer than {MAX_NAME} octets"),
+    }
+}
 
 /// Where each label of a checked wire name starts, the root label left out.
 fn labels(wire: &[u8]) -> impl Iterator<Item = usize> {

@@ -178,3 +178,28 @@ fn many_types_of_one_name_do_not_crowd_one_place() {
     assert_eq!(bench.cache.place(&name).0, bench.cache.place(&of_type(&name, AAAA)).0, "the two that are asked together share one");
     assert_eq!(bench.look(&of_type(&name, 300)), fresh(300, 300));
 }
+
+#[test]
+fn what_is_over_for_one_type_does_not_hide_what_is_known_of_the_name() {
+    let (mut bench, name) = (Bench::new(Profile::CLUSTER), key("a.example"));
+    let txt = of_type(&name, TXT);
+    let stale = |retry| Seen::Stale { address: 0, kind: Kind::NxDomain, retry };
+    bench.insert(&txt, nodata(&txt, 5));
+    bench.at(400_000).insert(&name, nxdomain(&name, 5));
+    assert_eq!(bench.look(&txt), denied(5), "its own answer is past its stale window");
+    bench.at(406_000);
+    assert_eq!(bench.look(&txt), stale(true));
+    bench.fail(&txt);
+    assert_eq!((bench.look(&txt), bench.look(&name)), (stale(false), stale(false)));
+    bench.cache.audit();
+}
+
+#[test]
+fn what_another_configuration_of_the_zone_said_of_one_type_does_not_hide_a_denial() {
+    let (mut bench, name) = (Bench::new(Profile::CLUSTER), key("a.example"));
+    let txt = of_type(&name, TXT);
+    bench.insert(&txt, positive(&txt, 9, 30));
+    bench.epochs.zone = 2;
+    bench.insert(&name, nxdomain(&name, 5));
+    assert_eq!(bench.look(&txt), denied(5));
+}

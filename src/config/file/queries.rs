@@ -72,7 +72,9 @@ fn read_group(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<GroupCo
     let endpoints = reader.optional(&section, "endpoints", twin);
     let servers = reader.demand(&section, key.place, "servers", SERVERS_EXAMPLE)?;
     let servers = read_servers(reader, servers);
-    if let (Some(node), false) = (section.find("tls"), servers.iter().any(Server::is_encrypted)) {
+    // A server with a mistake of its own may be meant to be encrypted.
+    let is_plain = !servers.is_empty() && !servers.iter().any(Server::is_encrypted);
+    if let Some(node) = section.find("tls").filter(|_| is_plain) {
         reader.wrong(
             node.place,
             format!("no server of `{}` shows a certificate; write `tls://` before its address, or leave this out", key.name),

@@ -8,9 +8,9 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use super::config;
 use crate::k8s::cluster::{Cluster, Outcome};
-use crate::k8s::{Access, Config};
-use crate::redirect::{Act, Because, CiliumConfig, Decision, DnsService, Emitted, Own, Owner, Rest, State, Unknown, decide, desired};
+use crate::redirect::{Act, Because, Decision, DnsService, Emitted, Own, Owner, Rest, State, Unknown, decide, desired};
 
 type Heard = Arc<Mutex<Vec<(String, String, Value)>>>;
 
@@ -28,18 +28,7 @@ fn cluster(answer: fn(&str, &str) -> (u16, Value)) -> (Cluster, Heard) {
             Ok::<_, Infallible>(Response::builder().status(code).body(Body::from(value.to_string().into_bytes())).unwrap())
         }
     });
-    let config = Config {
-        access: Access::ServiceAccount,
-        namespace: "kube-system".to_owned(),
-        daemon_set: "doorstep".to_owned(),
-        dns_service: "kube-dns".to_owned(),
-        pod_name: "doorstep-1".to_owned(),
-        asks: Vec::new(),
-        serves: None,
-        template: None,
-        cilium: CiliumConfig::default(),
-    };
-    (Cluster::with(Client::new(service, "kube-system"), config), heard)
+    (Cluster::with(Client::new(service, "kube-system"), config()), heard)
 }
 
 fn refusal(code: u16, reason: &str) -> (u16, Value) {

@@ -7,10 +7,10 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use super::config;
 use crate::k8s::cluster::Cluster;
-use crate::k8s::{Access, Config};
 use crate::redirect::network_policies::Harm;
-use crate::redirect::{CiliumConfig, Gate, Judged, NETWORK_POLICIES, Review, Surroundings};
+use crate::redirect::{Gate, Judged, NETWORK_POLICIES, Review, Surroundings};
 
 /// An API server that answers by path and query.
 fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static) -> Cluster {
@@ -19,18 +19,7 @@ fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static)
         let response = Response::builder().status(code).body(Body::from(value.to_string().into_bytes())).unwrap();
         async move { Ok::<_, std::convert::Infallible>(response) }
     });
-    let config = Config {
-        access: Access::ServiceAccount,
-        namespace: "kube-system".to_owned(),
-        daemon_set: "doorstep".to_owned(),
-        dns_service: "kube-dns".to_owned(),
-        pod_name: String::new(),
-        asks: Vec::new(),
-        serves: None,
-        template: None,
-        cilium: CiliumConfig::default(),
-    };
-    Cluster::with(Client::new(service, "kube-system"), config)
+    Cluster::with(Client::new(service, "kube-system"), config())
 }
 
 fn refusal(code: u16, reason: &str) -> (u16, Value) {

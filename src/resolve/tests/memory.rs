@@ -111,6 +111,16 @@ async fn without_rd_only_what_is_remembered_is_told() {
 }
 
 #[tokio::test]
+async fn without_rd_nothing_is_asked_upstream_for_a_popular_answer_about_to_expire_either() {
+    let rig = Rig::new(Says::Addresses { ttl: 60, last: 1 }).await;
+    for _ in 0..4 {
+        rig.ask(&ask(EXTERNAL)).await;
+    }
+    jump(55.0).await;
+    assert!(matches!(rig.walk(&Ask { flags: [0, 0], ..ask(EXTERNAL) }).0, Walk::Reply(_)));
+}
+
+#[tokio::test]
 async fn a_popular_answer_is_renewed_before_it_expires() {
     let rig = Rig::new(Says::Addresses { ttl: 60, last: 1 }).await;
     for _ in 0..4 {
