@@ -128,7 +128,9 @@ impl Report {
 
 /// The command that ends a hold.
 pub fn resume(namespace: &str) -> String {
-    format!("doorstep redirect on, or: kubectl -n {namespace} annotate configmap {PEOPLE} --overwrite {RESUME_ANNOTATION}=$(date +%s)")
+    format!(
+        "doorstep redirect on -n {namespace}, or: kubectl -n {namespace} annotate configmap {PEOPLE} --overwrite {RESUME_ANNOTATION}=$(date +%s)"
+    )
 }
 
 fn standing(decision: &Decision) -> Standing {
