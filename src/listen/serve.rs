@@ -14,7 +14,7 @@ use super::seats::Seats;
 use super::supervised::Watched;
 use super::tcp::{House, Shared};
 use super::udp::{self, UdpLoop};
-use super::worker::{WorkerLoop, runtime};
+use super::worker::{Ground, WorkerLoop};
 use super::{Config, Respond};
 use crate::lifecycle::Supervisor;
 
@@ -76,7 +76,7 @@ impl Listeners {
         }
         let watched = Arc::new(Watched::new(supervisor, format!("runtime of worker {worker}")));
         let worker_loop = WorkerLoop { shared, listeners, handover: handed_over, serving: self.streams.subscribe() };
-        let first = runtime()?;
+        let first = Ground::new(&worker_loop.listeners)?;
         self.runtimes.push(Builder::new().name(format!("worker-{worker}")).spawn(move || worker_loop.run(first, &watched))?);
         Ok(())
     }
