@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::bind::{Pair, Sockets};
 use super::counters::Counters;
 use super::rates::Rates;
+use super::room::Room;
 use super::seats::Seats;
 use super::supervised::Watched;
 use super::tcp::{House, Shared};
@@ -56,6 +57,7 @@ fn house(config: &Config) -> House {
     House {
         seats: Arc::new(Seats::new(config.tcp_connections, config.tcp_connections_per_client, now)),
         lingering: Arc::new(Semaphore::new(config.tcp_connections)),
+        room: Room::new(),
         idle: config.tcp_idle,
         rates: config.rate.as_ref().map(|limit| Arc::new(Rates::new(limit, now))),
     }
