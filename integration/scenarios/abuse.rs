@@ -1,5 +1,6 @@
 //! Clients that take more than their share cost the others nothing.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -89,6 +90,27 @@ fn five_thousand_idle_connections_of_one_client_leave_others_theirs() {
     // One that yields is waited for, up to a second, to close its end as well.
     eventually("the rest is closed", seconds(5), || doorstep.metric("doorstep_tcp_connections") <= 64.0 + 8.0);
     assert!(doorstep.metric("doorstep_tcp_turned_away_total{how=\"yielded\"") >= (CONNECTIONS - 64) as f64);
+}
+
+/// Eight pods with all the connections that each may have: were all of it kept, it would be 32 MiB.
+#[test]
+fn half_messages_on_hundreds_of_connections_take_no_more_than_their_room_and_others_are_answered() {
+    let stage = Stage::alone();
+    let coredns = CoreDns::start(&stage);
+    let doorstep = Doorstep::before(&coredns);
+    let (mut other, half) = (doorstep.tcp(), [&[0xff; 2][..], &[0; 60_000]].concat());
+    let mut crowd = Vec::new();
+    for number in 0..8 * 64_u32 {
+        let mut stream = connect_from([127, 0, 1, (number / 64) as u8], doorstep.address());
+        // One that is closed takes nothing more.
+        drop(stream.write_all(&half));
+        crowd.push(stream);
+    }
+    eventually("those that are too many are closed", seconds(5), || {
+        doorstep.metric("doorstep_tcp_turned_away_total{how=\"crowded\"") >= f64::from(8 * 64 - 256)
+    });
+    assert_eq!(other.ask(&a(WEB)).addresses().len(), 1);
+    assert_eq!(doorstep.tcp().ask(&a(WEB)).addresses().len(), 1, "a new one");
 }
 
 #[test]

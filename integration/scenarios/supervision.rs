@@ -2,8 +2,10 @@
 //! process of its own.
 
 use std::env::{current_exe, var};
+use std::io::{Write, stderr};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
+use std::panic::set_hook;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -18,43 +20,55 @@ use doorstep::resolve::{Identity, Outcome, Resolver, Snapshot};
 use doorstep::rules::{Config, Ruleset};
 use doorstep::upstream::{Bounds, Group, GroupConfig, Metrics, Server, Timing, Trust};
 use doorstep::wire::Name;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::harness::{CoreDns, Process, Reply, Stage, Tcp, Udp, a, eventually, free_port, seconds};
 
 /// Tells the child which port to serve.
 const PORT: &str = "DOORSTEP_TEST_PORT";
 
-/// Sends each query back as its reply, but dies or hangs at a word.
+/// What dies in this child writes it down.
+const DIED: &str = "a thread has panicked";
+
+/// Sends each query back as its reply, at once or, at the word, from the runtime; dies or hangs at another, or lets descriptors be had.
 #[derive(Clone)]
 struct Fragile;
 
 impl Respond for Fragile {
-    type Pending = ();
+    type Pending = Vec<u8>;
 
-    fn answer_now(&self, _worker: usize, message: &[u8], _client: Client, _now: Instant, out: &mut [u8]) -> Verdict<()> {
+    fn answer_now(&self, _worker: usize, message: &[u8], _client: Client, _now: Instant, out: &mut [u8]) -> Verdict<Vec<u8>> {
         let says = |word: &[u8]| message.windows(word.len()).any(|window| window == word);
         assert!(!says(b"panic"), "as it was asked to");
         while says(b"hang") {
             sleep(seconds(1));
         }
-        out[..message.len()].copy_from_slice(message);
-        out[2] |= 0x80;
-        Verdict::Reply(message.len())
+        if says(b"descriptors") {
+            let most = getrlimit(Resource::Nofile).maximum;
+            setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+        }
+        let mut reply = message.to_vec();
+        reply[2] |= 0x80;
+        if says(b"later") {
+            return Verdict::Later(reply);
+        }
+        out[..reply.len()].copy_from_slice(&reply);
+        Verdict::Reply(reply.len())
     }
 
     fn refuse(&self, _message: &[u8], _client: Client, _out: &mut [u8]) -> Option<usize> {
         None
     }
 
-    async fn answer_later(&self, _worker: usize, _pending: ()) -> Option<Vec<u8>> {
-        None
+    async fn answer_later(&self, _worker: usize, pending: Vec<u8>) -> Option<Vec<u8>> {
+        Some(pending)
     }
 }
 
 /// Runs this very test in a child process, where this function serves and never returns.
-fn fragile(test: &str) -> (Process, SocketAddr) {
+fn fragile(test: &str, tcp_idle: Duration) -> (Process, SocketAddr) {
     if let Ok(port) = var(PORT) {
-        serve(port.parse().unwrap());
+        serve(port.parse().unwrap(), tcp_idle);
     }
     let port = free_port();
     let mut command = Command::new("sh");
@@ -70,7 +84,7 @@ fn fragile(test: &str) -> (Process, SocketAddr) {
     (child, address)
 }
 
-fn serve(port: u16) -> ! {
+fn serve(port: u16, tcp_idle: Duration) -> ! {
     let supervisor = Supervisor::default();
     watch(&supervisor, Readiness::default().latch("workers", "")).unwrap();
     let config = listen::Config {
@@ -78,7 +92,7 @@ fn serve(port: u16) -> ! {
         workers: 1,
         tcp_connections: 8,
         tcp_connections_per_client: 8,
-        tcp_idle: seconds(10),
+        tcp_idle,
         rate: None,
     };
     let _listeners = listen::bind(&config).unwrap().serve(Fragile, &supervisor).unwrap();
@@ -90,7 +104,7 @@ fn serve(port: u16) -> ! {
 #[test]
 fn a_loop_that_dies_is_started_again_on_its_socket() {
     let _stage = Stage::beside_others();
-    let (mut child, address) = fragile("a_loop_that_dies_is_started_again_on_its_socket");
+    let (mut child, address) = fragile("a_loop_that_dies_is_started_again_on_its_socket", seconds(10));
     let client = Udp::to(address);
     for transport in ["udp", "tcp"] {
         if transport == "udp" {
@@ -139,6 +153,37 @@ fn a_runtime_that_dies_leaves_memory_as_it_is_and_no_question_stuck() {
     assert_eq!(client.ask(&slow).addresses().len(), 1, "asked anew");
 }
 
+#[test]
+fn a_runtime_that_dies_while_there_are_no_descriptors_waits_for_some_and_hits_go_on() {
+    let _stage = Stage::beside_others();
+    if var(PORT).is_ok() {
+        set_hook(Box::new(|_| {
+            let most = getrlimit(Resource::Nofile).maximum;
+            setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: most }).unwrap();
+            writeln!(stderr(), "{DIED}").unwrap();
+        }));
+    }
+    // No clock goes so far: whoever connects makes the acceptor panic, and with it the runtime.
+    let (mut child, address) = fragile("a_runtime_that_dies_while_there_are_no_descriptors_waits_for_some_and_hits_go_on", Duration::MAX);
+    let client = Udp::to(address);
+    let answers = |name: &str| {
+        client.send(&a(name).encode());
+        client.receive(Duration::from_millis(300)).is_some()
+    };
+    assert!(answers("later."));
+    let _victim = TcpStream::connect(address).unwrap();
+    eventually("the runtime dies", seconds(5), || child.count(DIED) == 1);
+    assert!(!answers("later."), "there is no runtime");
+    for _ in 0..20 {
+        assert!(answers("well."), "a hit");
+        sleep(Duration::from_millis(50));
+    }
+    assert!(answers("descriptors."));
+    eventually("the runtime is there again", seconds(5), || answers("later."));
+    assert!(child.runs());
+    assert_eq!(child.count(DIED), 1, "it waited instead of dying again");
+}
+
 fn resolver(upstream: SocketAddr) -> Resolver {
     let config = GroupConfig {
         name: "default".to_owned(),
@@ -157,7 +202,7 @@ fn resolver(upstream: SocketAddr) -> Resolver {
 #[test]
 fn loops_that_die_too_often_end_the_process() {
     let _stage = Stage::beside_others();
-    let (mut child, address) = fragile("loops_that_die_too_often_end_the_process");
+    let (mut child, address) = fragile("loops_that_die_too_often_end_the_process", seconds(10));
     let client = Udp::to(address);
     // Two that come together may cost it one life.
     eventually("it ends", seconds(10), || {
@@ -172,7 +217,7 @@ fn loops_that_die_too_often_end_the_process() {
 #[test]
 fn a_loop_that_hangs_aborts_the_process() {
     let _stage = Stage::beside_others();
-    let (mut child, address) = fragile("a_loop_that_hangs_aborts_the_process");
+    let (mut child, address) = fragile("a_loop_that_hangs_aborts_the_process", seconds(10));
     let client = Udp::to(address);
     client.send(&a("hang.").encode());
     client.send(&a("well.").encode());

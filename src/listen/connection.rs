@@ -1,7 +1,8 @@
 //! One TCP connection: queries answered side by side, each as its answer is there (RFC 7766 §6.2.1.1, §7).
 //!
-//! What a client can make us hold is bounded: [`IN_FLIGHT`] queries, [`QUEUED`] octets of replies and one reply more, one message half
-//! read. Beyond, nothing more is read until the client has taken something.
+//! What a client can make us hold is bounded: [`IN_FLIGHT`] queries and their answers, [`QUEUED`] octets of replies and one reply more, one
+//! message half read; all connections' octets together by [`room`](super::room). Beyond, nothing more is read until the client has taken
+//! something.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::outgoing::Outgoing;
+use super::room::{Buffers, Finished, Shelf};
 use super::seats::Seat;
 use super::tcp::Shared;
 use super::{Client, Respond, Transport, Verdict};
@@ -43,7 +45,9 @@ pub(super) struct Connection<R: Respond> {
     serving: watch::Receiver<()>,
     frames: Frames,
     outgoing: Outgoing,
-    in_flight: JoinSet<Option<Vec<u8>>>,
+    in_flight: JoinSet<Option<Finished>>,
+    shelf: Shelf,
+    buffers: Buffers,
     timer: Pin<Box<Sleep>>,
     /// Since when nothing has been asked and nothing answered.
     quiet_since: Instant,
@@ -64,7 +68,7 @@ enum Reading {
 
 enum Event {
     Wrote(io::Result<usize>),
-    Answered(Result<Option<Vec<u8>>, JoinError>),
+    Answered(Result<Option<Finished>, JoinError>),
     Read(io::Result<usize>),
     Leave,
     Time,
@@ -85,6 +89,8 @@ impl<R: Respond> Connection<R> {
         let born = Instant::now();
         Self {
             timer: Box::pin(sleep_until(born + shared.idle)),
+            shelf: shared.room.shelf(),
+            buffers: shared.room.buffers(),
             shared,
             stream,
             client: Client { address: peer, transport: Transport::Tcp },
@@ -110,6 +116,9 @@ impl<R: Respond> Connection<R> {
             self.answer();
             if self.is_over() {
                 return self.close().await;
+            }
+            if !self.buffers.have(self.frames.held() + self.outgoing.held()) {
+                return self.shared.counters().crowded.add(1);
             }
             let proceed = match self.event().await {
                 Event::Wrote(Err(_)) | Event::Read(Err(_)) => false,
@@ -149,8 +158,7 @@ impl<R: Respond> Connection<R> {
                 }
                 Verdict::Silence => {}
                 Verdict::Later(pending) => {
-                    let shared = self.shared.clone();
-                    self.in_flight.spawn(async move { shared.respond.answer_later(shared.worker, pending).await });
+                    self.in_flight.spawn(answer_later(self.shared.clone(), pending, self.shelf.clone()));
                 }
             }
         }
@@ -227,12 +235,12 @@ impl<R: Respond> Connection<R> {
     }
 
     /// Queues an answer, and those that are there as well.
-    fn answered(&mut self, reply: Result<Option<Vec<u8>>, JoinError>) -> bool {
+    fn answered(&mut self, reply: Result<Option<Finished>, JoinError>) -> bool {
         let queued = self.outgoing.waiting().len();
         let (mut next, mut sent) = (Some(reply), 0);
         while let Some(reply) = next {
             // A panic behind an answer leaves its query unanswered and the connection as it is.
-            if let Ok(Some(reply)) = reply {
+            if let Ok(Some(Finished { reply, .. })) = reply {
                 sent += self.outgoing.push(&reply);
             }
             next = if self.outgoing.waiting().len() < QUEUED { self.in_flight.try_join_next() } else { None };
@@ -278,6 +286,14 @@ impl<R: Respond> Connection<R> {
         let mut unread = [0; 512];
         drop(timeout(LINGER, async { while let Ok(1..) = stream.read(&mut unread).await {} }).await);
     }
+}
+
+/// `None`: there is no answer, or no room for it.
+async fn answer_later<R: Respond>(shared: Arc<Shared<R>>, pending: R::Pending, shelf: Shelf) -> Option<Finished> {
+    let reply = shared.respond.answer_later(shared.worker, pending).await?;
+    let finished = shelf.put(reply);
+    shared.counters().unread.add(usize::from(finished.is_none()));
+    finished
 }
 
 /// Renews an answer that was served, if the worker bears one more task.

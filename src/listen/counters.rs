@@ -23,9 +23,11 @@ pub(super) struct Worker {
     pub(super) closed: Count,
     pub(super) yielded: Count,
     pub(super) refused: Count,
+    pub(super) crowded: Count,
     pub(super) accept_errors: Count,
     pub(super) rate_refused: Count,
     pub(super) rate_ignored: Count,
+    pub(super) unread: Count,
 }
 
 /// One count, up only.
@@ -72,12 +74,16 @@ pub struct Snapshot {
     pub tcp_yielded: u64,
     /// TCP connections closed at once: too many, and none of them idle.
     pub tcp_refused: u64,
+    /// TCP connections closed because they held more than there was room for.
+    pub tcp_crowded: u64,
     /// Failed attempts to accept a TCP connection.
     pub accept_errors: u64,
     /// Queries of clients over their rate that were refused.
     pub rate_refused: u64,
     /// Queries of clients far over their rate that were not answered.
     pub rate_ignored: u64,
+    /// Answers over TCP that were dropped, for their clients did not read those before.
+    pub unread: u64,
 }
 
 impl Counters {
@@ -114,9 +120,11 @@ impl Counters {
                 (&mut sum.tcp_accepted, &worker.accepted),
                 (&mut sum.tcp_yielded, &worker.yielded),
                 (&mut sum.tcp_refused, &worker.refused),
+                (&mut sum.tcp_crowded, &worker.crowded),
                 (&mut sum.accept_errors, &worker.accept_errors),
                 (&mut sum.rate_refused, &worker.rate_refused),
                 (&mut sum.rate_ignored, &worker.rate_ignored),
+                (&mut sum.unread, &worker.unread),
             ] {
                 total.add_assign(count.value());
             }

@@ -14,6 +14,7 @@ mod network;
 mod outgoing;
 mod rates;
 mod respond;
+mod room;
 mod seats;
 mod serve;
 mod supervised;

@@ -27,6 +27,11 @@ impl Outgoing {
         &self.octets[self.written..]
     }
 
+    /// Octets that it takes.
+    pub(super) fn held(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// The first `octets` of it were written.
     pub(super) fn advance(&mut self, octets: usize) {
         self.written += octets;

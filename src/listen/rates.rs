@@ -63,15 +63,27 @@ struct Bucket {
     full_at: u64,
     /// The same for the refusals that it may be sent.
     refusals_full_at: u64,
-    turned_away: u64,
+    /// Queries turned away since line `line` of the log.
+    turned_away: u32,
+    line: u32,
 }
 
-/// What the log was told.
+/// What the log was told, and what it is to be told next.
 #[derive(Default)]
 struct Log {
     told: Option<Instant>,
-    /// Queries turned away since, of all clients.
-    turned_away: u64,
+    /// Lines told.
+    lines: u32,
+    next: Line,
+}
+
+/// One line of the log: what was turned away since the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Line {
+    /// Whose queries were turned away most, and how many of them.
+    worst: Option<IpAddr>,
+    of_worst: u32,
+    of_all: u64,
 }
 
 impl Rates {
@@ -102,10 +114,13 @@ impl Rates {
         if self.exempt.iter().any(|network| network.contains(client)) {
             return Grant::Answer;
         }
-        bucket.turned_away += 1;
-        let (turned_away, told) = (bucket.turned_away, self.take(&mut bucket.refusals_full_at, since));
+        let told = self.take(&mut bucket.refusals_full_at, since);
+        // Under both locks, or what belongs to the line before might be counted for the next.
+        let line = self.log.lock().turn_away(bucket, now);
         drop(set);
-        self.tell(client, turned_away, now);
+        if let Some(line) = line {
+            line.tell();
+        }
         if told { Grant::Refusal } else { Grant::Silence }
     }
 
@@ -119,22 +134,11 @@ impl Rates {
         }
         is_there
     }
-
-    #[cold]
-    fn tell(&self, client: IpAddr, of_client: u64, now: Instant) {
-        let Some(of_all) = self.log.lock().turn_away(now) else { return };
-        tracing::warn!(
-            %client,
-            turned_away = of_client,
-            of_all,
-            "a client asks more than limits.queries_per_second_per_client; this is told once a minute at most"
-        );
-    }
 }
 
 impl Bucket {
     fn new(client: IpAddr) -> Self {
-        Self { client, full_at: 0, refusals_full_at: 0, turned_away: 0 }
+        Self { client, full_at: 0, refusals_full_at: 0, turned_away: 0, line: 0 }
     }
 
     /// The client's own, else the fullest of its set, which is given to it full: a client may gain by that, and nobody lose.
@@ -151,14 +155,39 @@ impl Bucket {
 }
 
 impl Log {
-    /// How many were turned away since the last line, if one is due.
-    fn turn_away(&mut self, now: Instant) -> Option<u64> {
-        self.turned_away += 1;
+    /// One query more of this client's was turned away. Returns the line, if one is due.
+    fn turn_away(&mut self, bucket: &mut Bucket, now: Instant) -> Option<Line> {
+        if bucket.line != self.lines {
+            (bucket.line, bucket.turned_away) = (self.lines, 0);
+        }
+        bucket.turned_away = bucket.turned_away.saturating_add(1);
+        self.next.count(bucket.client, bucket.turned_away);
         if self.told.is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY) {
             return None;
         }
         self.told = Some(now);
-        Some(std::mem::take(&mut self.turned_away))
+        self.lines = self.lines.wrapping_add(1);
+        Some(std::mem::take(&mut self.next))
+    }
+}
+
+impl Line {
+    fn count(&mut self, client: IpAddr, of_client: u32) {
+        self.of_all += 1;
+        if of_client > self.of_worst {
+            (self.worst, self.of_worst) = (Some(client), of_client);
+        }
+    }
+
+    #[cold]
+    fn tell(&self) {
+        let Self { worst, of_worst, of_all } = self;
+        tracing::warn!(
+            client = worst.map(tracing::field::display),
+            turned_away = of_worst,
+            of_all,
+            "a client asks more than limits.queries_per_second_per_client; told once a minute at most, of the one turned away most"
+        );
     }
 }
 
@@ -189,6 +218,20 @@ mod tests {
             let mut got = [0; 3];
             (0..count).for_each(|_| got[self.ask(client, milliseconds) as usize] += 1);
             got
+        }
+    }
+
+    /// A log and the moment at which it begins.
+    struct Lines(Log, Instant);
+
+    impl Lines {
+        #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
+        fn new() -> Self {
+            Self(Log::default(), Instant::now())
+        }
+
+        fn turn_away(&mut self, bucket: &mut Bucket, seconds: u64) -> Option<Line> {
+            self.0.turn_away(bucket, self.1 + Duration::from_secs(seconds))
         }
     }
 
@@ -252,12 +295,27 @@ mod tests {
 
     #[test]
     fn the_log_hears_of_it_at_once_and_then_once_a_minute_with_how_many() {
-        let street = Street::new(1, 1, &[]);
-        let at = |seconds| street.start + Duration::from_secs(seconds);
-        let mut log = Log::default();
-        assert_eq!(log.turn_away(at(5)), Some(1));
-        assert!((0..100).all(|_| log.turn_away(at(64)).is_none()));
-        assert_eq!(log.turn_away(at(65)), Some(101));
-        assert_eq!(log.turn_away(at(66)), None);
+        let (mut log, mut pod) = (Lines::new(), Bucket::new(POD.into()));
+        let line = |of_worst| Some(Line { worst: Some(POD.into()), of_worst, of_all: of_worst.into() });
+        assert_eq!(log.turn_away(&mut pod, 5), line(1));
+        assert!((0..100).all(|_| log.turn_away(&mut pod, 64).is_none()));
+        assert_eq!(log.turn_away(&mut pod, 65), line(101));
+        assert_eq!(log.turn_away(&mut pod, 66), None);
+    }
+
+    #[test]
+    fn a_line_names_who_was_turned_away_most_since_the_one_before_whoever_asks_when_it_is_due() {
+        let mut log = Lines::new();
+        let [mut first, mut worst, mut last] = [1, 2, 3].map(|host| Bucket::new(IpAddr::from([10, 0, 0, host])));
+        assert_eq!(log.turn_away(&mut first, 0).unwrap().worst, Some(first.client));
+        assert!((0..50).all(|_| log.turn_away(&mut first, 1).is_none()));
+        assert!((0..60).all(|_| log.turn_away(&mut worst, 2).is_none()));
+        let line = Line { worst: Some(worst.client), of_worst: 60, of_all: 111 };
+        assert_eq!(log.turn_away(&mut last, 60), Some(line));
+        // What was told is not told again.
+        assert!((0..5).all(|_| log.turn_away(&mut worst, 61).is_none()));
+        assert!((0..6).all(|_| log.turn_away(&mut first, 62).is_none()));
+        let line = Line { worst: Some(first.client), of_worst: 6, of_all: 12 };
+        assert_eq!(log.turn_away(&mut last, 120), Some(line));
     }
 }

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use super::bind::{Pair, Sockets};
 use super::counters::Counters;
 use super::rates::Rates;
+use super::room::Room;
 use super::seats::Seats;
 use super::supervised::Watched;
 use super::tcp::{House, Shared};
 use super::udp::{self, UdpLoop};
-use super::worker::{WorkerLoop, runtime};
+use super::worker::{Ground, WorkerLoop};
 use super::{Config, Respond};
 use crate::lifecycle::Supervisor;
 
@@ -56,6 +57,7 @@ fn house(config: &Config) -> House {
     House {
         seats: Arc::new(Seats::new(config.tcp_connections, config.tcp_connections_per_client, now)),
         lingering: Arc::new(Semaphore::new(config.tcp_connections)),
+        room: Room::new(),
         idle: config.tcp_idle,
         rates: config.rate.as_ref().map(|limit| Arc::new(Rates::new(limit, now))),
     }
@@ -76,7 +78,7 @@ impl Listeners {
         }
         let watched = Arc::new(Watched::new(supervisor, format!("runtime of worker {worker}")));
         let worker_loop = WorkerLoop { shared, listeners, handover: handed_over, serving: self.streams.subscribe() };
-        let first = runtime()?;
+        let first = Ground::new(&worker_loop.listeners)?;
         self.runtimes.push(Builder::new().name(format!("worker-{worker}")).spawn(move || worker_loop.run(first, &watched))?);
         Ok(())
     }

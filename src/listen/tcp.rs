@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connection::Connection;
 use super::counters::{Counters, Worker};
 use super::rates::{Grant, Rates};
+use super::room::Room;
 use super::seats::Seats;
 use super::supervised::Watched;
 use super::{Client, Respond, Transport, Verdict};
@@ -40,6 +41,8 @@ pub(super) struct Shared<R> {
     pub(super) lingering: Arc<Semaphore>,
     /// Datagrams that may wait for an answer at a time, and answers to be renewed.
     pub(super) places: Arc<Semaphore>,
+    /// Octets that connections may hold, of all workers.
+    pub(super) room: Room,
     pub(super) idle: Duration,
     /// Of all workers; `None`: clients may ask as much as they like.
     pub(super) rates: Option<Arc<Rates>>,
@@ -51,6 +54,7 @@ pub(super) struct Shared<R> {
 pub(super) struct House {
     pub(super) seats: Arc<Seats>,
     pub(super) lingering: Arc<Semaphore>,
+    pub(super) room: Room,
     pub(super) idle: Duration,
     pub(super) rates: Option<Arc<Rates>>,
 }
@@ -64,6 +68,7 @@ impl<R> Shared<R> {
             seats: house.seats.clone(),
             lingering: house.lingering.clone(),
             places: Arc::new(Semaphore::new(PLACES)),
+            room: house.room.clone(),
             idle: house.idle,
             rates: house.rates.clone(),
             scratch: Mutex::new(vec![0; LONGEST_MESSAGE].into()),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +22,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// What an end waits for datagrams that wait themselves, and how often it looks.
 const LAST_DATAGRAMS: Duration = Duration::from_secs(2);
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// Between two tries to start again while there are no descriptors.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a worker's runtime thread lives on; a panic within leaves it fit to go on.
 pub(super) struct WorkerLoop<R: Respond> {
@@ -31,31 +34,56 @@ pub(super) struct WorkerLoop<R: Respond> {
     pub(super) serving: watch::Receiver<()>,
 }
 
-/// Starts the runtime that a worker runs on.
-///
-/// # Errors
-/// What the operating system says against it.
-pub(super) fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
+/// What a worker's thread runs on until it panics: all that takes descriptors before the first connection.
+pub(super) struct Ground {
+    runtime: Runtime,
+    /// Duplicates, which end with the runtime that polls them.
+    listeners: Vec<TcpListener>,
+}
+
+impl Ground {
+    /// # Errors
+    /// What the operating system says against a runtime, or a duplicate of one of these.
+    pub(super) fn new(listeners: &[TcpListener]) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        Ok(Self { runtime, listeners: listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()? })
+    }
 }
 
 impl<R: Respond + Clone> WorkerLoop<R> {
     /// Runs until TCP has ended and no datagram waits any more, or until it has died too often.
-    pub(super) fn run(mut self, first: Runtime, watched: &Arc<Watched>) {
+    pub(super) fn run(mut self, first: Ground, watched: &Arc<Watched>) {
         let mut next = Some(first);
         supervised::run(watched, || {
             // After a panic everything that the old runtime held is gone with it, its connections included.
-            let runtime = next.take().unwrap_or_else(|| runtime().expect("a thread that had a runtime can have another"));
-            runtime.block_on(self.serve(watched));
+            if let Some(Ground { runtime, listeners }) = next.take().or_else(|| self.another()) {
+                runtime.block_on(self.serve(listeners, watched));
+            }
         });
     }
 
-    async fn serve(&mut self, watched: &Arc<Watched>) {
+    /// What to run on after a panic; `None` where that cannot be had before TCP must end. The old runtime has just given back as many
+    /// descriptors as this takes, but others may have been quicker. There is no sign of life meanwhile: a pod in which this lasts, with
+    /// nobody to answer what is not in memory, is not to stay ready.
+    fn another(&self) -> Option<Ground> {
+        let mut told = false;
+        loop {
+            match Ground::new(&self.listeners) {
+                Ok(ground) => return Some(ground),
+                Err(_) if self.serving.has_changed().is_err() => return None,
+                Err(error) if !told => tracing::error!(%error, "a worker cannot start again yet; it goes on trying"),
+                Err(_) => {}
+            }
+            told = true;
+            thread::sleep(RESTART_PAUSE);
+        }
+    }
+
+    async fn serve(&mut self, listeners: Vec<TcpListener>, watched: &Arc<Watched>) {
         let late = Arc::new(Late::new());
         let mut acceptors = JoinSet::new();
-        for listener in &self.listeners {
-            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-            let listener = listener.expect("a listening socket can be duplicated and polled");
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listening socket can be polled");
             acceptors.spawn(Acceptor::new(self.shared.clone(), listener, self.serving.clone(), watched.clone()).run());
         }
         let mut tick = interval(TICK);

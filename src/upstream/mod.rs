@@ -3,7 +3,7 @@
 //! A [`Group`] is one configured set of servers, and the addresses found behind them (`discovery`, pure, and `members`); external names may
 //! go another way than those of the cluster (`external`).
 //! [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
-//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic`, or `udp` (bytes). Every
+//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic` and `hearing`, or `udp` (bytes). Every
 //! failure is named once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
@@ -18,6 +18,7 @@ mod estimate;
 mod external;
 mod failure;
 mod group;
+mod hearing;
 mod hedge;
 mod lane;
 mod members;

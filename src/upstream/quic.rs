@@ -1,8 +1,7 @@
 //! The task that owns one QUIC connection (RFC 9250): a stream a question, so that none waits for another.
 
-use std::future::pending;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Open, Request};
 use super::failure::Lost;
+use super::hearing::Socket;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::secure::Secure;
@@ -65,8 +65,8 @@ impl Task {
     pub(super) async fn run(mut self) {
         let lost = match self.target.dial(&self.timing).await {
             Err(class) => Lost::Failed(class),
-            Ok(connection) => {
-                self.serve(&connection).await;
+            Ok((connection, socket)) => {
+                self.serve(&connection, &socket).await;
                 connection.close(NO_ERROR, b"");
                 Lost::Closed
             }
@@ -87,8 +87,9 @@ impl Task {
         }
     }
 
-    /// Until nobody needs it any more, or the server closes it.
-    async fn serve(&mut self, connection: &Connection) {
+    /// Until nobody needs it any more, the server closes it, or is gone as far as the kernel hears.
+    async fn serve(&mut self, connection: &Connection, socket: &Socket) {
+        let mut refusal = pin!(socket.refusal());
         let mut used_at = Instant::now();
         let mut orphaned = false;
         loop {
@@ -111,6 +112,7 @@ impl Task {
                     }
                 },
                 _ = connection.closed() => return,
+                _ = &mut refusal => return,
                 () = sleep_until(wake) => {
                     if self.open.shown.is_settled() {
                         return;
@@ -123,23 +125,24 @@ impl Task {
 }
 
 impl Target {
-    async fn dial(&self, timing: &Timing) -> Result<Connection, FailureClass> {
-        let failed = |error| FailureClass::of_io(&error, true);
+    async fn dial(&self, timing: &Timing) -> Result<(Connection, Arc<Socket>), FailureClass> {
         let settings = self.secure.settings().map_err(|why| self.secure.refuse(&self.address, why))?;
         let settings = QuicClientConfig::try_from(settings).map_err(|error| self.secure.refuse(&self.address, error.to_string()))?;
         let mut config = ClientConfig::new(Arc::new(settings));
         config.transport_config(Arc::new(transport(timing)));
-        let socket = UdpSocket::bind(any(self.address)).map_err(failed)?;
-        let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).map_err(failed)?;
+        let failed = |error| FailureClass::of_io(&error, true);
+        let socket = Socket::connect(self.address).map_err(failed)?;
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket.clone(), runtime).map_err(failed)?;
         let name = self.name.as_server_name();
         let connecting = endpoint.connect_with(config, self.address, &name.to_str()).map_err(|_| FailureClass::NoRoute)?;
         let connected = tokio::select! {
             connected = timeout(timing.dial, connecting) => connected.map_err(|_| FailureClass::DialTimeout)?,
-            error = refusal(self.address) => return Err(failed(error)),
+            class = socket.refusal() => return Err(class),
         };
         let connection = connected.map_err(|error| self.explain(&error))?;
         self.secure.accept();
-        Ok(connection)
+        Ok((connection, socket))
     }
 
     fn explain(&self, error: &ConnectionError) -> FailureClass {
@@ -284,26 +287,4 @@ fn transport(timing: &Timing) -> TransportConfig {
         // Queries fit into the least datagram; probing for more would cost more than it saves.
         .mtu_discovery_config(None);
     transport
-}
-
-/// What the kernel says against the way to a server; nothing where it has nothing to say. QUIC's own socket is not connected and hears of no
-/// ICMP: another one is, and sends a datagram without content, which is nothing to a server of QUIC (RFC 9000 §5.2).
-async fn refusal(server: SocketAddr) -> io::Error {
-    let send = async {
-        let socket = tokio::net::UdpSocket::bind(any(server)).await?;
-        socket.connect(server).await?;
-        socket.send(&[]).await?;
-        socket.recv(&mut [0]).await
-    };
-    match send.await {
-        Err(error) => error,
-        Ok(_) => pending().await,
-    }
-}
-
-fn any(server: SocketAddr) -> SocketAddr {
-    match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    }
 }

@@ -41,6 +41,11 @@ impl Frames {
         None
     }
 
+    /// Octets that it takes.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Whether a message has begun and not ended.
     pub fn is_amid(&self) -> bool {
         self.buffer.len() > self.taken

@@ -90,3 +90,19 @@ fn one_client_at_its_limit_displaces_only_itself() {
     assert!(is_at_end(&mut first));
     assert_answered(&mut other);
 }
+
+#[test]
+fn answers_that_a_client_cannot_take_are_dropped_beyond_what_one_connection_may_hold() {
+    let house = serve(&config());
+    let (mut greedy, mut modest) = (house.tcp(), house.tcp());
+    (0..100).for_each(|id| ask(&mut greedy, id, "large later"));
+    eventually("all of them wait", || house.stand_in.begun.lock().len() == 100);
+    house.stand_in.leave.add_permits(100);
+    eventually("all of them are there", || house.stand_in.done.lock().len() == 100);
+    // Of the same runtime: all that was to be dropped has been.
+    assert_answered(&mut modest);
+    let dropped = house.listeners.snapshot().unread;
+    assert!((1..100).contains(&dropped), "{dropped} dropped");
+    (dropped..100).for_each(|_| assert!(tcp_reply(&mut greedy) < 100));
+    assert_answered(&mut greedy);
+}

@@ -13,7 +13,7 @@ pub(super) const LARGE: usize = 60_000;
 pub(super) const REFUSED: u8 = 5;
 
 /// Does what the query says after its header: `hit`, `large`, `worker` (a hit that tells the worker's number), `later` (waits for the
-/// test's leave), `renew` (a hit, and `later`), `silence`, `panic`, `panic later`, `hang` (as long as the test holds the lock).
+/// test's leave), `large later`, `renew` (a hit, and `later`), `silence`, `panic`, `panic later`, `hang` (as long as the test holds the lock).
 #[derive(Clone)]
 pub(super) struct StandIn {
     pub(super) leave: Arc<Semaphore>,
@@ -49,7 +49,7 @@ impl Respond for StandIn {
                 Verdict::Reply(message.len())
             }
             b"renew" => Verdict::ReplyThenLater(message.len(), pending()),
-            b"later" | b"panic later" => Verdict::Later(pending()),
+            b"later" | b"large later" | b"panic later" => Verdict::Later(pending()),
             b"panic" => panic!("as the test wished"),
             b"hang" => {
                 drop(self.lock.lock());
@@ -72,6 +72,10 @@ impl Respond for StandIn {
         self.begun.lock().push(id);
         self.leave.acquire().await.unwrap().forget();
         self.done.lock().push(id);
-        Some(pending.message)
+        let mut reply = pending.message;
+        if reply.ends_with(b"large later") {
+            reply.resize(LARGE, 0);
+        }
+        Some(reply)
     }
 }

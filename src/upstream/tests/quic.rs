@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{ConnectionError, Endpoint, Incoming, RecvStream, SendStream, ServerConfig};
 use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::certificates::{Authority, NAME, Scratch};
@@ -113,9 +114,13 @@ fn behind() -> Behind {
 }
 
 fn behind_at(authority: &Authority, server: QuicServer, address: SocketAddr) -> Behind {
+    let timing = Timing { dial: MS(1_000), exchange: MS(3_000), vanished: MS(300), silence: MS(250), ..quick() };
+    behind_in(timing, authority, server, address)
+}
+
+fn behind_in(timing: Timing, authority: &Authority, server: QuicServer, address: SocketAddr) -> Behind {
     let ca = Scratch::with(&authority.pem());
     let metrics = Arc::new(Metrics::default());
-    let timing = Timing { dial: MS(1_000), exchange: MS(3_000), vanished: MS(300), silence: MS(250), ..quick() };
     let trust = Trust { ca_file: Some(ca.path().to_owned()), pins: vec![] };
     let config = GroupConfig { name: "test".into(), servers: vec![server.at(address)], endpoints: None, trust, timing };
     Behind { rig: Rig { group: Group::new(config, Arc::new(Bounds::default()), metrics.clone()), metrics }, server, _ca: ca }
@@ -241,7 +246,7 @@ async fn a_question_that_nobody_waits_for_is_cancelled() {
 async fn slowness_is_no_fault_but_a_path_that_carries_nothing_back_is_left() {
     let authority = Authority::new();
     let server = QuicServer::with(authority.certify(NAME).settings(b"doq"));
-    let (path, cut) = path_to(server.address).await;
+    let Path { address: path, cut, .. } = path_to(server.address).await;
     let Behind { rig, server, .. } = &behind_at(&authority, server, path);
     for lane in Lane::ALL {
         assert!(timeout(MS(1_000), rig.ask(MUTE, lane)).await.is_err(), "it is still waited for");
@@ -260,23 +265,51 @@ async fn slowness_is_no_fault_but_a_path_that_carries_nothing_back_is_left() {
     assert_eq!(server.seen.connections.load(SeqCst), 2);
 }
 
-/// A relay that carries nothing back to its clients while it is cut.
-async fn path_to(server: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
+/// As if the server were killed: nobody says goodbye, and the address lives on. Each rule that goes by time would take longer.
+#[tokio::test]
+async fn a_server_that_is_gone_is_noticed_with_the_next_datagram() {
+    let authority = Authority::new();
+    let server = QuicServer::with(authority.certify(NAME).settings(b"doq"));
+    let Path { address: path, front, .. } = path_to(server.address).await;
+    let timing = Timing { dial: MS(8_000), exchange: MS(9_000), vanished: MS(8_000), silence: MS(8_000), patience: MS(8_000), ..quick() };
+    let Behind { rig, .. } = &behind_in(timing, &authority, server, path);
+    for lane in Lane::ALL {
+        assert_eq!(rig.ask("x", lane).await, Ok(()));
+    }
+    front.abort();
+    assert!(front.await.is_err());
+    for lane in Lane::ALL {
+        let start = Instant::now();
+        let outcomes = rig.ask_all(&labels(20), lane).await;
+        assert!(outcomes.iter().all(|outcome| *outcome == Err(FailureClass::DialRefused)), "{outcomes:?}");
+        assert!(start.elapsed() < MS(4_000), "{:?}", start.elapsed());
+    }
+    assert_eq!(rig.metrics.snapshot().resent, 20, "those that met the connection were asked again");
+}
+
+/// A relay that carries nothing back to its clients while it is cut, and of whose front nothing is left once that is aborted.
+struct Path {
+    address: SocketAddr,
+    cut: Arc<AtomicBool>,
+    front: JoinHandle<()>,
+}
+
+async fn path_to(server: SocketAddr) -> Path {
     let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let (address, cut) = (front.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
     let is_cut = cut.clone();
-    tokio::spawn(async move {
+    let front = tokio::spawn(async move {
         let mut backs: std::collections::HashMap<SocketAddr, Arc<UdpSocket>> = Default::default();
         let mut datagram = vec![0; 2_048];
         while let Ok((length, client)) = front.recv_from(&mut datagram).await {
             if let std::collections::hash_map::Entry::Vacant(entry) = backs.entry(client) {
                 let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
                 entry.insert(back.clone());
-                let (front, is_cut) = (front.clone(), is_cut.clone());
+                let (front, is_cut) = (Arc::downgrade(&front), is_cut.clone());
                 tokio::spawn(async move {
                     let mut datagram = vec![0; 2_048];
                     while let Ok(length) = back.recv(&mut datagram).await {
-                        if !is_cut.load(SeqCst) {
+                        if let (false, Some(front)) = (is_cut.load(SeqCst), front.upgrade()) {
                             drop(front.send_to(&datagram[..length], client).await);
                         }
                     }
@@ -285,5 +318,5 @@ async fn path_to(server: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
             drop(backs[&client].send_to(&datagram[..length], server).await);
         }
     });
-    (address, cut)
+    Path { address, cut, front }
 }
