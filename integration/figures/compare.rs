@@ -91,7 +91,7 @@ pub(crate) fn compare(coredns: &str, effort: Effort, parts: &[Part]) -> Result<(
 fn beside_others(setting: &Setting<'_>, parts: &[Part]) -> Result<String, Box<dyn Error>> {
     let Setting { programs, state, effort, .. } = *setting;
     let upstream = Upstream::coredns(programs, setting.certificates, state)?;
-    let forward = upstream.over(Transport::Tcp, setting.certificates).ok_or("the upstream answers over TCP")?;
+    let forward = upstream.over(Transport::Tcp, setting.certificates);
     let site = Site { programs, forward: &forward, room: Room::Ample, state };
     let contenders = start_all(&KINDS, &site, tell)?;
     let mut rounds = Rounds::prepare(&contenders, effort)?;

@@ -17,6 +17,8 @@ mod process;
 mod questions;
 mod rounds;
 mod server;
+#[path = "../proof/shown.rs"]
+mod shown;
 mod start;
 mod table;
 mod tcp;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use compare::{Part, compare};
+use concurrent::Listen;
 use rounds::Effort;
 
 const FULL: Effort = Effort { rounds: 9, window: Duration::from_secs(1), misses: 20_000, trace: Duration::from_secs(100) };
@@ -52,7 +55,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     match words[..] {
         ["floor", address] => match floor::serve(address.parse()?)? {},
         ["floor-epoll", address] => match floor_epoll::serve(address.parse()?)? {},
-        ["concurrent", address] => match concurrent::serve(address.parse()?)? {},
+        ["concurrent", plain, encrypted, certificate, key] => {
+            let (plain, encrypted) = (plain.parse()?, encrypted.parse()?);
+            match concurrent::serve(&Listen { plain, encrypted, certificate: certificate.into(), key: key.into() })? {}
+        }
         ["compare", coredns, ref flags @ ..] => {
             let (effort, parts) = read(flags)?;
             compare(coredns, effort, &parts)

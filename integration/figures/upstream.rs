@@ -17,7 +17,7 @@ pub(crate) struct Upstream {
     /// It runs.
     pub(crate) server: Server,
     /// TLS over TCP, QUIC over UDP.
-    encrypted: Option<SocketAddr>,
+    encrypted: SocketAddr,
 }
 
 impl Upstream {
@@ -30,24 +30,26 @@ impl Upstream {
         let tls = format!("    tls {} {}\n", certificates.certificate.display(), certificates.key.display());
         let corefile = [block("", address, ""), block("tls://", encrypted, &tls), block("quic://", encrypted, &tls)].concat();
         let server = run_coredns(programs, "upstream", &corefile, address, state)?;
-        Ok(Self { server, encrypted: Some(encrypted) })
+        Ok(Self { server, encrypted })
     }
 
     /// A server of our own that answers every query a millisecond after it came, however many wait.
     ///
     /// # Errors
     /// It cannot be started.
-    pub(crate) fn concurrent(programs: &Programs, state: &Path) -> io::Result<Self> {
-        let address = free_address()?;
-        let command = vec![programs.figures.display().to_string(), "concurrent".to_owned(), address.to_string()];
+    pub(crate) fn concurrent(programs: &Programs, certificates: &Certificates, state: &Path) -> io::Result<Self> {
+        let (address, encrypted) = (free_address()?, free_address()?);
+        let (figures, shown, key) = (&programs.figures, &certificates.certificate, &certificates.key);
+        let mut command = vec![figures.display().to_string(), "concurrent".to_owned(), address.to_string(), encrypted.to_string()];
+        command.extend([shown, key].map(|file| file.display().to_string()));
         let program = Program { name: "concurrent", core: LOAD, command, address, expect: Expect::Record };
-        Ok(Self { server: Server::start(&program, state)?, encrypted: None })
+        Ok(Self { server: Server::start(&program, state)?, encrypted })
     }
 
-    /// How to ask it over `transport`; `None` where it does not speak that.
-    pub(crate) fn over(&self, transport: Transport, certificates: &Certificates) -> Option<Forward> {
-        let address = if transport.is_encrypted() { self.encrypted? } else { self.server.address };
-        Some(Forward { address, transport, authority: certificates.authority.clone() })
+    /// How to ask it over `transport`.
+    pub(crate) fn over(&self, transport: Transport, certificates: &Certificates) -> Forward {
+        let address = if transport.is_encrypted() { self.encrypted } else { self.server.address };
+        Forward { address, transport, authority: certificates.authority.clone() }
     }
 }
 
