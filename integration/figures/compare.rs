@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::contenders::{Contender, KINDS, Kind, Programs, Room, Site, start_all};
+use crate::contenders::{Contender, DNSMASQ_MOST, KINDS, Kind, Programs, Room, Site, start_all};
 use crate::load::Expect;
 use crate::questions::CLUSTER;
 use crate::rounds::{self, Effort, Figures, Rounds, median};
@@ -105,13 +105,14 @@ fn beside_others(setting: &Setting<'_>, parts: &[Part]) -> Result<String, Box<dy
         "{hits}\n{others}\n\
          Ratios are to the socket floor, which only sends each query back; for TCP and misses, to the best. Medians of {count} \
          interleaved rounds of {seconds} s; servers on one core, load and upstream (CoreDNS, asked over TCP, by dnsmasq over UDP) on \
-         another. Asked directly, over UDP, the upstream answers {asked_directly:.0} a second. Nobody beats the floor: a ratio on its \
+         another. dnsmasq has the largest cache that it does not warn of, {dnsmasq} answers, and is weighed with as many. Asked directly, over UDP, the upstream answers {asked_directly:.0} a second. Nobody beats the floor: a ratio on its \
          wrong side, or within the spread of the floor's own rounds, is noise. During the hits others had the core of the load \
          {load:.1} % of the time that it could have run, and the floor's core {floor:.1} %: above 1 %, these are no figures to go by.",
         hits = table::hits(&names, &figures),
         others = table::others(&names, &figures),
         count = effort.rounds,
         seconds = effort.window.as_secs_f64(),
+        dnsmasq = table::grouped(f64::from(DNSMASQ_MOST), 0),
         load = disturbed.0,
         floor = disturbed.1,
     ))
