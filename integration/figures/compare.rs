@@ -56,18 +56,30 @@ impl Part {
     }
 }
 
-/// Measures `parts` and prints what README and integration/figures/README.md show of them.
+/// What is asked for on the command line.
+pub(crate) struct Request {
+    /// How long to measure.
+    pub(crate) effort: Effort,
+    /// What to measure.
+    pub(crate) parts: Vec<Part>,
+    /// Another doorstep than the one built with this program, such as an image's.
+    pub(crate) doorstep: Option<PathBuf>,
+}
+
+/// Measures what `request` asks for and prints what README and integration/figures/README.md show of them.
 ///
 /// # Errors
 /// The upstream cannot be started, or a contender that was there is gone.
-pub(crate) fn compare(coredns: &str, effort: Effort, parts: &[Part]) -> Result<(), Box<dyn Error>> {
-    let doorstep = PathBuf::from(env!("CARGO_BIN_EXE_doorstep"));
-    let target = doorstep.ancestors().nth(2).unwrap_or(Path::new("target")).to_owned();
+pub(crate) fn compare(coredns: &str, request: &Request) -> Result<(), Box<dyn Error>> {
+    let Request { effort, ref parts, ref doorstep } = *request;
+    let built = Path::new(env!("CARGO_BIN_EXE_doorstep"));
+    let target = built.ancestors().nth(2).unwrap_or(Path::new("target")).to_owned();
     let state = target.join("figures");
     if state.exists() {
         fs::remove_dir_all(&state)?;
     }
     fs::create_dir_all(&state)?;
+    let doorstep = doorstep.clone().unwrap_or(built.to_owned());
     let programs = Programs { doorstep, figures: std::env::current_exe()?, coredns: coredns.into() };
     let certificates = certificates::issue(&state)?;
     let setting = Setting { programs: &programs, certificates: &certificates, state: &state, effort };

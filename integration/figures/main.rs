@@ -32,7 +32,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use compare::{Part, compare};
+use compare::{Part, Request, compare};
 use concurrent::Listen;
 use rounds::Effort;
 
@@ -59,28 +59,26 @@ fn run() -> Result<(), Box<dyn Error>> {
             let (plain, encrypted) = (plain.parse()?, encrypted.parse()?);
             match concurrent::serve(&Listen { plain, encrypted, certificate: certificate.into(), key: key.into() })? {}
         }
-        ["compare", coredns, ref flags @ ..] => {
-            let (effort, parts) = read(flags)?;
-            compare(coredns, effort, &parts)
-        }
+        ["compare", coredns, ref flags @ ..] => compare(coredns, &read(flags)?),
         _ => Err("started by integration/bench: see integration/bench --help".into()),
     }
 }
 
-/// `--quick`, `--rounds N`, `--only PART,…`.
-fn read(flags: &[&str]) -> Result<(Effort, Vec<Part>), Box<dyn Error>> {
-    let (mut effort, mut parts) = (FULL, Part::ALL.to_vec());
+/// `--quick`, `--rounds N`, `--only PART,…`, `--doorstep FILE`.
+fn read(flags: &[&str]) -> Result<Request, Box<dyn Error>> {
+    let mut request = Request { effort: FULL, parts: Part::ALL.to_vec(), doorstep: None };
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
         let mut value = || flags.next().ok_or_else(|| format!("{flag} takes a value"));
         match *flag {
-            "--quick" => effort = QUICK,
-            "--rounds" => effort.rounds = value()?.parse()?,
-            "--only" => parts = value()?.split(',').map(Part::named).collect::<Result<_, _>>()?,
+            "--quick" => request.effort = QUICK,
+            "--rounds" => request.effort.rounds = value()?.parse()?,
+            "--only" => request.parts = value()?.split(',').map(Part::named).collect::<Result<_, _>>()?,
+            "--doorstep" => request.doorstep = Some(value()?.into()),
             _ => return Err(format!("no flag {flag}: see integration/bench --help").into()),
         }
     }
-    Ok((effort, parts))
+    Ok(request)
 }
 
 /// Without the `--bench` that cargo adds.

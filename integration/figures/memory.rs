@@ -15,11 +15,13 @@ pub(crate) struct Weight {
     pub(crate) resident: f64,
     /// Octets of an answer by its own account; NaN where it keeps none.
     pub(crate) accounted: f64,
+    /// Resident MiB of the process with all of them; NaN where it has no room for them.
+    pub(crate) full: f64,
 }
 
 impl Default for Weight {
     fn default() -> Self {
-        Self { resident: f64::NAN, accounted: f64::NAN }
+        Self { resident: f64::NAN, accounted: f64::NAN, full: f64::NAN }
     }
 }
 
@@ -35,9 +37,10 @@ pub(crate) fn weigh(kind: &Kind, site: &Site<'_>) -> io::Result<Weight> {
     let contender = fill(kind, site, names)?;
     let grown = contender.server.resident()?;
     let resident = (grown - light) * MIB / f64::from(names - few);
+    let full = if names == NAMES { grown } else { f64::NAN };
     let bytes = metrics::sum(contender.server.address, "doorstep_cache_bytes", "");
     let entries = metrics::sum(contender.server.address, "coredns_cache_entries", "");
-    Ok(Weight { resident, accounted: bytes / entries })
+    Ok(Weight { resident, accounted: bytes / entries, full })
 }
 
 /// Starts it and has it cache `names` answers.

@@ -32,7 +32,7 @@ const HITS: [Column; 8] = [
     ("p99 µs, 50,000 q/s", 0, Base::None, |figures| median(&figures.latency[1][2])),
 ];
 
-const OTHERS: [Column; 8] = [
+const OTHERS: [Column; 9] = [
     ("TCP hits/s", 0, Base::Most, |figures| median(&figures.tcp)),
     ("cluster misses/s", 0, Base::Most, |figures| median(&figures.cluster)),
     ("other misses/s", 0, Base::Most, |figures| median(&figures.outside)),
@@ -40,6 +40,7 @@ const OTHERS: [Column; 8] = [
     ("octets a cached A answer", 0, Base::None, |figures| figures.weight.resident),
     ("by its own account", 0, Base::None, |figures| figures.weight.accounted),
     ("MiB idle", 1, Base::None, |figures| figures.idle),
+    ("MiB, 100,000 answers", 1, Base::None, |figures| figures.weight.full),
     ("ms to the first answer", 1, Base::None, |figures| median(&figures.start)),
 ];
 
