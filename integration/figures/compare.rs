@@ -13,7 +13,7 @@ use crate::rounds::{self, Effort, Figures, Rounds, median};
 use crate::transport::Transport;
 use crate::transports::{self, Setting};
 use crate::upstream::Upstream;
-use crate::{certificates, machine, memory, process, start, table, trace};
+use crate::{certificates, machine, memory, process, start, table, trace, workers};
 
 /// What can be asked for by `--only`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Memory,
     /// The time to the first answer.
     Start,
+    /// What a second worker gives.
+    Workers,
     /// Misses by transport.
     Transports,
     /// The share of queries that stays on the node.
@@ -36,7 +38,8 @@ pub(crate) enum Part {
 
 impl Part {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 7] = [Self::Hits, Self::Tcp, Self::Misses, Self::Memory, Self::Start, Self::Transports, Self::Trace];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Hits, Self::Tcp, Self::Misses, Self::Memory, Self::Start, Self::Workers, Self::Transports, Self::Trace];
 
     /// By its word on the command line.
     ///
@@ -49,9 +52,10 @@ impl Part {
             "misses" => Self::Misses,
             "memory" => Self::Memory,
             "start" => Self::Start,
+            "workers" => Self::Workers,
             "transports" => Self::Transports,
             "trace" => Self::Trace,
-            _ => return Err(format!("no part {word}: hits, tcp, misses, memory, start, transports, trace")),
+            _ => return Err(format!("no part {word}: hits, tcp, misses, memory, start, workers, transports, trace")),
         })
     }
 }
@@ -85,8 +89,13 @@ pub(crate) fn compare(coredns: &str, request: &Request) -> Result<(), Box<dyn Er
     let setting = Setting { programs: &programs, certificates: &certificates, state: &state, effort };
 
     let mut text = machine::describe(&programs) + "\n";
-    if parts.iter().any(|part| !matches!(part, Part::Transports | Part::Trace)) {
+    if parts.iter().any(|part| !matches!(part, Part::Workers | Part::Transports | Part::Trace)) {
         text = beside_others(&setting, parts)? + "\n" + &text;
+    }
+    if parts.contains(&Part::Workers) {
+        // Without root's hold on cgroups there is no such table, but all the others.
+        text += &workers::compare(&setting, tell)
+            .map_or_else(|error| format!("\nWorkers are left out: {error}\n"), |table| format!("\n{table}"));
     }
     if parts.contains(&Part::Transports) {
         text += &format!("\n{}", transports::compare(&setting, tell)?);

@@ -16,7 +16,9 @@ mod packets;
 mod process;
 mod questions;
 mod rounds;
+mod saturation;
 mod server;
+mod share;
 #[path = "../proof/shown.rs"]
 mod shown;
 mod start;
@@ -26,6 +28,7 @@ mod trace;
 mod transport;
 mod transports;
 mod upstream;
+mod workers;
 
 use std::error::Error;
 use std::io::Write;

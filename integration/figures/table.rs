@@ -84,6 +84,17 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
     if value.is_nan() { DASH.to_owned() } else { grouped(value, decimals) }
 }
 
+/// `ratio (absolute)` of the value `here` to that `there`, or the value alone where there is no ratio.
+pub(crate) fn ratio(here: f64, there: f64, decimals: usize) -> String {
+    let ratio = here / there;
+    if ratio.is_finite() { format!("{ratio:.2} × ({})", grouped(here, decimals)) } else { number(here, decimals) }
+}
+
+/// A share in a cell.
+pub(crate) fn percent(share: f64, decimals: usize) -> String {
+    if share.is_nan() { DASH.to_owned() } else { format!("{:.decimals$} %", 100.0 * share) }
+}
+
 /// `1234567.8` as `1,234,568`.
 pub(crate) fn grouped(value: f64, decimals: usize) -> String {
     let plain = format!("{value:.decimals$}");
@@ -106,11 +117,7 @@ fn headings(columns: &[Column]) -> Vec<String> {
 fn cells(name: &str, columns: &[Column], row: &Figures, all: &[Figures]) -> Vec<String> {
     let value_of = |(_, decimals, base, value): &Column| {
         let (here, there) = (value(row), base.of(*value, all));
-        if here.is_nan() || there.is_nan() {
-            number(here, *decimals)
-        } else {
-            format!("{:.2} × ({})", here / there, grouped(here, *decimals))
-        }
+        ratio(here, there, *decimals)
     };
     std::iter::once(name.to_owned()).chain(columns.iter().map(value_of)).collect()
 }
@@ -125,8 +132,4 @@ impl Base {
             Self::None => f64::NAN,
         }
     }
-}
-
-fn percent(share: f64, decimals: usize) -> String {
-    if share.is_nan() { DASH.to_owned() } else { format!("{:.decimals$} %", 100.0 * share) }
 }

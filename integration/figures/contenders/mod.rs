@@ -19,7 +19,7 @@ pub(crate) use dnsmasq::MOST as DNSMASQ_MOST;
 
 /// The rows of the tables, the floor first.
 pub(crate) const KINDS: [Kind; 8] = [
-    Kind { name: "socket floor", expect: Expect::Echo, most: AMPLE, command: floor::blocking },
+    FLOOR,
     Kind { name: "echo by epoll", expect: Expect::Echo, most: AMPLE, command: floor::epoll },
     DOORSTEP,
     UNBOUND,
@@ -29,8 +29,13 @@ pub(crate) const KINDS: [Kind; 8] = [
     COREDNS,
 ];
 
+/// What system calls cost.
+pub(crate) const FLOOR: Kind = Kind { name: "socket floor", expect: Expect::Echo, most: AMPLE, command: floor::blocking };
 /// doorstep, as released.
-pub(crate) const DOORSTEP: Kind = Kind { name: "doorstep", expect: Expect::Record, most: AMPLE, command: doorstep::command };
+pub(crate) const DOORSTEP: Kind = Kind { name: "doorstep", expect: Expect::Record, most: AMPLE, command: doorstep::one_worker };
+/// The same with a second worker.
+pub(crate) const DOORSTEP_TWO: Kind =
+    Kind { name: "doorstep, 2 workers", expect: Expect::Record, most: AMPLE, command: doorstep::two_workers };
 /// unbound, Debian's.
 pub(crate) const UNBOUND: Kind = Kind { name: "unbound", expect: Expect::Record, most: AMPLE, command: unbound::command };
 /// CoreDNS, built here.
