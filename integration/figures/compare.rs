@@ -13,7 +13,7 @@ use crate::rounds::{self, Effort, Figures, Rounds, median};
 use crate::transport::Transport;
 use crate::transports::{self, Setting};
 use crate::upstream::Upstream;
-use crate::{certificates, machine, memory, process, start, table, trace, workers};
+use crate::{certificates, flood, machine, memory, process, start, table, trace, workers};
 
 /// What can be asked for by `--only`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum Part {
     Start,
     /// What a second worker gives.
     Workers,
+    /// What misses wait beside hits.
+    Flood,
     /// Misses by transport.
     Transports,
     /// The share of queries that stays on the node.
@@ -38,8 +40,8 @@ pub(crate) enum Part {
 
 impl Part {
     /// In the order in which they are measured.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Hits, Self::Tcp, Self::Misses, Self::Memory, Self::Start, Self::Workers, Self::Transports, Self::Trace];
+    pub(crate) const ALL: [Self; 9] =
+        [Self::Hits, Self::Tcp, Self::Misses, Self::Memory, Self::Start, Self::Workers, Self::Flood, Self::Transports, Self::Trace];
 
     /// By its word on the command line.
     ///
@@ -53,9 +55,10 @@ impl Part {
             "memory" => Self::Memory,
             "start" => Self::Start,
             "workers" => Self::Workers,
+            "flood" => Self::Flood,
             "transports" => Self::Transports,
             "trace" => Self::Trace,
-            _ => return Err(format!("no part {word}: hits, tcp, misses, memory, start, workers, transports, trace")),
+            _ => return Err(format!("no part {word}: hits, tcp, misses, memory, start, workers, flood, transports, trace")),
         })
     }
 }
@@ -89,13 +92,15 @@ pub(crate) fn compare(coredns: &str, request: &Request) -> Result<(), Box<dyn Er
     let setting = Setting { programs: &programs, certificates: &certificates, state: &state, effort };
 
     let mut text = machine::describe(&programs) + "\n";
-    if parts.iter().any(|part| !matches!(part, Part::Workers | Part::Transports | Part::Trace)) {
+    if parts.iter().any(|part| !matches!(part, Part::Workers | Part::Flood | Part::Transports | Part::Trace)) {
         text = beside_others(&setting, parts)? + "\n" + &text;
     }
+    // These two take root; without it there are all other tables.
     if parts.contains(&Part::Workers) {
-        // Without root's hold on cgroups there is no such table, but all the others.
-        text += &workers::compare(&setting, tell)
-            .map_or_else(|error| format!("\nWorkers are left out: {error}\n"), |table| format!("\n{table}"));
+        text += &shown("Workers", workers::compare(&setting, tell));
+    }
+    if parts.contains(&Part::Flood) {
+        text += &shown("Misses beside hits", flood::compare(&setting, tell));
     }
     if parts.contains(&Part::Transports) {
         text += &format!("\n{}", transports::compare(&setting, tell)?);
@@ -106,6 +111,11 @@ pub(crate) fn compare(coredns: &str, request: &Request) -> Result<(), Box<dyn Er
     fs::write(target.join("figures.md"), &text)?;
     write!(anstream::stdout(), "{text}")?;
     Ok(())
+}
+
+/// A table, or why there is none.
+fn shown(subject: &str, table: io::Result<String>) -> String {
+    table.map_or_else(|error| format!("\n{subject}: left out, {error}\n"), |table| format!("\n{table}"))
 }
 
 /// The two tables that have a row for each contender, and a paragraph.

@@ -5,6 +5,7 @@ mod certificates;
 mod compare;
 mod concurrent;
 mod contenders;
+mod flood;
 mod floor;
 mod floor_epoll;
 mod in_flight;

@@ -15,7 +15,7 @@ pub(crate) const HOT: u32 = 1_000;
 /// Queries a second when latency is measured.
 const LATENCY_RATES: [f64; 2] = [10_000.0, 50_000.0];
 /// Who answers less than this share of what is asked does not keep up, and has no latency at that rate.
-const KEPT_UP: f64 = 0.99;
+pub(crate) const KEPT_UP: f64 = 0.99;
 /// Queries a second when CPU time is measured.
 const CPU_RATE: f64 = 20_000.0;
 /// Misses waiting at once.

@@ -79,9 +79,13 @@ pub(crate) fn markdown(headings: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A number in a cell, or a dash where nothing was measured.
+/// A number in a cell; a dash where nothing was measured, `lost` where what was waited for never came.
 pub(crate) fn number(value: f64, decimals: usize) -> String {
-    if value.is_nan() { DASH.to_owned() } else { grouped(value, decimals) }
+    match value {
+        _ if value.is_nan() => DASH.to_owned(),
+        _ if value.is_infinite() => "lost".to_owned(),
+        _ => grouped(value, decimals),
+    }
 }
 
 /// `ratio (absolute)` of the value `here` to that `there`, or the value alone where there is no ratio.
