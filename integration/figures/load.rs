@@ -15,8 +15,8 @@ use socket2::SockRef;
 use crate::in_flight::{InFlight, Waiting};
 use crate::questions::{QUESTION, Questions};
 
-/// Sockets, so that the kernel and the servers see several clients.
-const SOCKETS: usize = 8;
+/// Sockets as a rule, so that the kernel and the servers see several clients.
+pub(crate) const SOCKETS: usize = 8;
 /// Datagrams handed to the kernel together.
 const BATCH: usize = 32;
 /// Octets of the largest answer looked at.
@@ -87,7 +87,22 @@ struct Lane {
     in_flight: InFlight,
 }
 
+/// A sequence of queries to one server.
+pub(crate) struct Stream<'q> {
+    /// Whom to ask.
+    pub(crate) target: SocketAddr,
+    /// What to ask.
+    pub(crate) questions: &'q Questions,
+    /// What its replies must be.
+    pub(crate) expect: Expect,
+    /// When to ask.
+    pub(crate) pace: Pace,
+    /// Sockets to ask from.
+    pub(crate) sockets: usize,
+}
+
 struct Generator<'q> {
+    pace: Pace,
     /// Queries to send at most.
     limit: u64,
     lanes: Vec<Lane>,
@@ -105,7 +120,7 @@ struct Generator<'q> {
 /// # Errors
 /// What the operating system says against the sockets.
 pub(crate) fn run(target: SocketAddr, questions: &Questions, expect: Expect, pace: Pace, duration: Duration) -> io::Result<Outcome> {
-    Generator::connect(target, questions, expect, u64::MAX)?.run(pace, nanos(duration))
+    Stream { target, questions, expect, pace, sockets: SOCKETS }.run(duration)
 }
 
 /// Asks `target` the first `count` questions, `waiting` of them at once.
@@ -113,7 +128,28 @@ pub(crate) fn run(target: SocketAddr, questions: &Questions, expect: Expect, pac
 /// # Errors
 /// What the operating system says against the sockets.
 pub(crate) fn ask_all(target: SocketAddr, questions: &Questions, expect: Expect, waiting: u64, count: u32) -> io::Result<Outcome> {
-    Generator::connect(target, questions, expect, u64::from(count))?.run(Pace::Waiting(waiting), u64::MAX)
+    let stream = Stream { target, questions, expect, pace: Pace::Waiting(waiting), sockets: SOCKETS };
+    Generator::connect(&stream, u64::from(count))?.run(u64::MAX)
+}
+
+/// Asks all `streams` side by side for `duration`, then waits for the rest. The core is left to the upstream whenever nothing comes, so
+/// that a query may go out some ten microseconds late.
+///
+/// # Errors
+/// What the operating system says against the sockets.
+pub(crate) fn run_together(streams: &[Stream<'_>], duration: Duration) -> io::Result<Vec<Outcome>> {
+    let mut generators = streams.iter().map(|stream| Generator::connect(stream, u64::MAX)).collect::<io::Result<Vec<_>>>()?;
+    let begin = read_clock();
+    while begin.elapsed() < duration {
+        let mut received = 0;
+        for generator in &mut generators {
+            received += generator.step(generator.now())?;
+        }
+        if received == 0 {
+            thread::sleep(BREATH);
+        }
+    }
+    generators.into_iter().map(Generator::finish).collect()
 }
 
 /// Asks each of the `names` popular names, until all are answered in one go.
@@ -160,29 +196,52 @@ pub(crate) fn write_query(out: &mut [u8], id: u16, questions: &Questions, name: 
     HEADER + questions.write(name, &mut out[HEADER..])
 }
 
+impl Stream<'_> {
+    /// Asks for `duration`, then waits for the rest.
+    ///
+    /// # Errors
+    /// What the operating system says against the sockets.
+    pub(crate) fn run(&self, duration: Duration) -> io::Result<Outcome> {
+        Generator::connect(self, u64::MAX)?.run(nanos(duration))
+    }
+}
+
 impl<'q> Generator<'q> {
-    fn connect(target: SocketAddr, questions: &'q Questions, expect: Expect, limit: u64) -> io::Result<Self> {
-        let lanes = (0..SOCKETS).map(|_| Lane::connect(target)).collect::<io::Result<_>>()?;
+    fn connect(stream: &Stream<'q>, limit: u64) -> io::Result<Self> {
+        let &Stream { target, questions, expect, pace, sockets } = stream;
+        let lanes = (0..sockets).map(|_| Lane::connect(target)).collect::<io::Result<_>>()?;
         let outcome = Outcome { sent: 0, answered: 0, lost: 0, wrong: 0, seconds: 0.0, latencies: Vec::with_capacity(1 << 20) };
         let (inbox, outbox) = (Inbox::new(BATCH, ANSWER), Outbox::new(BATCH, QUERY));
-        Ok(Self { limit, lanes, turn: 0, inbox, outbox, questions, expect, started: read_clock(), outcome })
+        Ok(Self { pace, limit, lanes, turn: 0, inbox, outbox, questions, expect, started: read_clock(), outcome })
     }
 
     /// Until `window` nanoseconds are over or the limit is asked, and its answers are in or given up.
-    fn run(mut self, pace: Pace, window: u64) -> io::Result<Outcome> {
+    fn run(mut self, window: u64) -> io::Result<Outcome> {
         let mut now = 0;
         while now < window && self.outcome.ended() < self.limit {
-            self.send_due(pace, now)?;
-            let received = self.receive()?;
-            if received == 0 && matches!(pace, Pace::Waiting(_)) {
+            let received = self.step(now)?;
+            if received == 0 && matches!(self.pace, Pace::Waiting(_)) {
                 // The upstream shares this core, and there is no schedule to miss.
                 thread::sleep(BREATH);
             }
             now = self.now();
         }
+        self.finish()
+    }
+
+    /// Sends what is due and takes what has come; returns how much has.
+    fn step(&mut self, now: u64) -> io::Result<usize> {
+        self.send_due(now)?;
+        self.receive()
+    }
+
+    /// The window is over. What comes now has a latency, but counts not as answered within.
+    fn finish(mut self) -> io::Result<Outcome> {
         self.outcome.seconds = self.now() as f64 / 1e9;
         let answered = self.outcome.answered;
-        self.drain()?;
+        while self.lanes.iter().any(|lane| lane.in_flight.len() > 0) {
+            self.receive()?;
+        }
         self.outcome.answered = answered;
         Ok(self.outcome)
     }
@@ -193,9 +252,9 @@ impl<'q> Generator<'q> {
     }
 
     /// Sends what is due, one batch at most, from the socket whose turn it is.
-    fn send_due(&mut self, pace: Pace, now: u64) -> io::Result<()> {
+    fn send_due(&mut self, now: u64) -> io::Result<()> {
         let sent = self.outcome.sent;
-        let due = match pace {
+        let due = match self.pace {
             Pace::PerSecond(rate) => (now as f64 * rate / 1e9) as u64 + 1,
             Pace::Waiting(bound) => self.outcome.ended() + bound,
         };
@@ -203,9 +262,9 @@ impl<'q> Generator<'q> {
         if count == 0 {
             return Ok(());
         }
-        self.turn = (self.turn + 1) % SOCKETS;
+        self.turn = (self.turn + 1) % self.lanes.len();
         for serial in sent..sent + count {
-            let scheduled = match pace {
+            let scheduled = match self.pace {
                 Pace::PerSecond(rate) => (serial as f64 * 1e9 / rate) as u64,
                 Pace::Waiting(_) => now,
             };
@@ -246,13 +305,6 @@ impl<'q> Generator<'q> {
             self.outcome.lost += lane.in_flight.give_up(now.saturating_sub(nanos(PATIENCE)));
         }
         Ok(received)
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        while self.lanes.iter().any(|lane| lane.in_flight.len() > 0) {
-            self.receive()?;
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod certificates;
 mod compare;
 mod concurrent;
 mod contenders;
+mod flood;
 mod floor;
 mod floor_epoll;
 mod in_flight;
@@ -16,7 +17,11 @@ mod packets;
 mod process;
 mod questions;
 mod rounds;
+mod saturation;
 mod server;
+mod share;
+#[path = "../proof/shown.rs"]
+mod shown;
 mod start;
 mod table;
 mod tcp;
@@ -24,13 +29,15 @@ mod trace;
 mod transport;
 mod transports;
 mod upstream;
+mod workers;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use compare::{Part, compare};
+use compare::{Part, Request, compare};
+use concurrent::Listen;
 use rounds::Effort;
 
 const FULL: Effort = Effort { rounds: 9, window: Duration::from_secs(1), misses: 20_000, trace: Duration::from_secs(100) };
@@ -52,29 +59,30 @@ fn run() -> Result<(), Box<dyn Error>> {
     match words[..] {
         ["floor", address] => match floor::serve(address.parse()?)? {},
         ["floor-epoll", address] => match floor_epoll::serve(address.parse()?)? {},
-        ["concurrent", address] => match concurrent::serve(address.parse()?)? {},
-        ["compare", coredns, ref flags @ ..] => {
-            let (effort, parts) = read(flags)?;
-            compare(coredns, effort, &parts)
+        ["concurrent", plain, encrypted, certificate, key] => {
+            let (plain, encrypted) = (plain.parse()?, encrypted.parse()?);
+            match concurrent::serve(&Listen { plain, encrypted, certificate: certificate.into(), key: key.into() })? {}
         }
+        ["compare", coredns, ref flags @ ..] => compare(coredns, &read(flags)?),
         _ => Err("started by integration/bench: see integration/bench --help".into()),
     }
 }
 
-/// `--quick`, `--rounds N`, `--only PART,…`.
-fn read(flags: &[&str]) -> Result<(Effort, Vec<Part>), Box<dyn Error>> {
-    let (mut effort, mut parts) = (FULL, Part::ALL.to_vec());
+/// `--quick`, `--rounds N`, `--only PART,…`, `--doorstep FILE`.
+fn read(flags: &[&str]) -> Result<Request, Box<dyn Error>> {
+    let mut request = Request { effort: FULL, parts: Part::ALL.to_vec(), doorstep: None };
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
         let mut value = || flags.next().ok_or_else(|| format!("{flag} takes a value"));
         match *flag {
-            "--quick" => effort = QUICK,
-            "--rounds" => effort.rounds = value()?.parse()?,
-            "--only" => parts = value()?.split(',').map(Part::named).collect::<Result<_, _>>()?,
+            "--quick" => request.effort = QUICK,
+            "--rounds" => request.effort.rounds = value()?.parse()?,
+            "--only" => request.parts = value()?.split(',').map(Part::named).collect::<Result<_, _>>()?,
+            "--doorstep" => request.doorstep = Some(value()?.into()),
             _ => return Err(format!("no flag {flag}: see integration/bench --help").into()),
         }
     }
-    Ok((effort, parts))
+    Ok(request)
 }
 
 /// Without the `--bench` that cargo adds.

@@ -6,20 +6,22 @@ use std::io;
 use crate::contenders::{Contender, Kind, Room, Site};
 use crate::{load, metrics};
 
-/// Answers cached.
-pub(crate) const NAMES: u32 = 100_000;
+/// Answers cached; by who has less room, as many as it has room for.
+const NAMES: u32 = 100_000;
 
-/// Octets of one of [`NAMES`] cached A answers; NaN before they are weighed.
+/// What [`NAMES`] cached A answers take; NaN before they are weighed.
 pub(crate) struct Weight {
-    /// As the process has grown.
+    /// Octets of an answer, as the process has grown.
     pub(crate) resident: f64,
-    /// By its own account; NaN where it keeps none.
+    /// Octets of an answer by its own account; NaN where it keeps none.
     pub(crate) accounted: f64,
+    /// Resident MiB of the process with all of them; NaN where it has no room for them.
+    pub(crate) full: f64,
 }
 
 impl Default for Weight {
     fn default() -> Self {
-        Self { resident: f64::NAN, accounted: f64::NAN }
+        Self { resident: f64::NAN, accounted: f64::NAN, full: f64::NAN }
     }
 }
 
@@ -30,13 +32,15 @@ impl Default for Weight {
 /// It cannot be started, or does not answer.
 pub(crate) fn weigh(kind: &Kind, site: &Site<'_>) -> io::Result<Weight> {
     const MIB: f64 = 1_048_576.0;
-    let few = Room::Scant.answers();
+    let (few, names) = (Room::Scant.answers(), NAMES.min(kind.most));
     let light = fill(kind, &Site { room: Room::Scant, ..*site }, few)?.server.resident()?;
-    let full = fill(kind, site, NAMES)?;
-    let resident = (full.server.resident()? - light) * MIB / f64::from(NAMES - few);
-    let bytes = metrics::sum(full.server.address, "doorstep_cache_bytes", "");
-    let entries = metrics::sum(full.server.address, "coredns_cache_entries", "");
-    Ok(Weight { resident, accounted: bytes / entries })
+    let contender = fill(kind, site, names)?;
+    let grown = contender.server.resident()?;
+    let resident = (grown - light) * MIB / f64::from(names - few);
+    let full = if names == NAMES { grown } else { f64::NAN };
+    let bytes = metrics::sum(contender.server.address, "doorstep_cache_bytes", "");
+    let entries = metrics::sum(contender.server.address, "coredns_cache_entries", "");
+    Ok(Weight { resident, accounted: bytes / entries, full })
 }
 
 /// Starts it and has it cache `names` answers.

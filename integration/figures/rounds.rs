@@ -5,25 +5,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::contenders::Contender;
-use crate::load::{self, Expect, Outcome, Pace};
+use crate::load::{self, Expect, Outcome, Pace, SOCKETS};
 use crate::memory::Weight;
 use crate::questions::{CLUSTER, OUTSIDE, Questions};
-use crate::tcp;
+use crate::{saturation, tcp};
 
 /// Popular names.
-const HOT: u32 = 1_000;
+pub(crate) const HOT: u32 = 1_000;
 /// Queries a second when latency is measured.
 const LATENCY_RATES: [f64; 2] = [10_000.0, 50_000.0];
 /// Who answers less than this share of what is asked does not keep up, and has no latency at that rate.
-const KEPT_UP: f64 = 0.99;
+pub(crate) const KEPT_UP: f64 = 0.99;
 /// Queries a second when CPU time is measured.
 const CPU_RATE: f64 = 20_000.0;
-/// Where the search for saturation begins, in queries a second, and its steps.
-const SEARCH: (f64, f64) = (20_000.0, 1.3);
-/// Saturated is who answers less than this share of what is asked.
-const SATURATED: f64 = 0.9;
-/// At saturation this many times as much is asked as was answered at best.
-const OVERLOAD: f64 = 1.3;
 /// Misses waiting at once.
 pub(crate) const MISSES: u64 = 100;
 
@@ -160,18 +154,9 @@ fn prepare(contender: &Contender, effort: Effort) -> io::Result<(Figures, f64)> 
     let server = &contender.server;
     let idle = server.resident()?;
     load::warm(server.address, HOT, contender.expect)?;
-    let hot = Questions::zipf(HOT);
-    let (mut rate, step) = SEARCH;
-    let mut best: f64 = 0.0;
-    loop {
-        let outcome = load::run(server.address, &hot, contender.expect, Pace::PerSecond(rate), effort.window / 4)?;
-        best = best.max(outcome.rate());
-        if outcome.rate() < rate * SATURATED {
-            let forwards = contender.expect == Expect::Record;
-            return Ok((Figures { forwards, idle, ..Figures::default() }, best));
-        }
-        rate *= step;
-    }
+    let best = saturation::search(contender, &Questions::zipf(HOT), SOCKETS, effort.window)?;
+    let forwards = contender.expect == Expect::Record;
+    Ok((Figures { forwards, idle, ..Figures::default() }, best))
 }
 
 /// Who does not keep up with a rate is not charged for what it loses there.
@@ -199,16 +184,10 @@ fn measure_cpu(contender: &Contender, hot: &Questions, effort: Effort, figures: 
 }
 
 fn measure_saturation(contender: &Contender, hot: &Questions, effort: Effort, best: &mut f64, figures: &mut Figures) -> io::Result<()> {
-    let before = contender.server.cpu_time()?;
-    let outcome = load::run(contender.server.address, hot, contender.expect, Pace::PerSecond(*best * OVERLOAD), effort.window)?;
-    let spent = contender.server.cpu_time()?.saturating_sub(before);
-    // The search may have met a noisy moment; the next round asks for more then.
-    *best = best.max(outcome.rate());
-    figures.saturation.push(outcome.rate());
-    figures.overload.push((outcome.lost + outcome.wrong) as f64 / outcome.sent as f64);
-    // The answers that came after the window cost the same as those within.
-    let each = spent.as_secs_f64() / outcome.latencies.len() as f64;
-    figures.busy.push(each * outcome.rate());
+    let saturation = saturation::overload(contender, hot, SOCKETS, best, effort.window)?;
+    figures.saturation.push(saturation.rate);
+    figures.overload.push(saturation.lost);
+    figures.busy.push(saturation.busy);
     Ok(())
 }
 

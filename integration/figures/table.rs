@@ -32,7 +32,7 @@ const HITS: [Column; 8] = [
     ("p99 µs, 50,000 q/s", 0, Base::None, |figures| median(&figures.latency[1][2])),
 ];
 
-const OTHERS: [Column; 8] = [
+const OTHERS: [Column; 9] = [
     ("TCP hits/s", 0, Base::Most, |figures| median(&figures.tcp)),
     ("cluster misses/s", 0, Base::Most, |figures| median(&figures.cluster)),
     ("other misses/s", 0, Base::Most, |figures| median(&figures.outside)),
@@ -40,6 +40,7 @@ const OTHERS: [Column; 8] = [
     ("octets a cached A answer", 0, Base::None, |figures| figures.weight.resident),
     ("by its own account", 0, Base::None, |figures| figures.weight.accounted),
     ("MiB idle", 1, Base::None, |figures| figures.idle),
+    ("MiB, 100,000 answers", 1, Base::None, |figures| figures.weight.full),
     ("ms to the first answer", 1, Base::None, |figures| median(&figures.start)),
 ];
 
@@ -78,9 +79,24 @@ pub(crate) fn markdown(headings: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A number in a cell, or a dash where nothing was measured.
+/// A number in a cell; a dash where nothing was measured, `lost` where what was waited for never came.
 pub(crate) fn number(value: f64, decimals: usize) -> String {
-    if value.is_nan() { DASH.to_owned() } else { grouped(value, decimals) }
+    match value {
+        _ if value.is_nan() => DASH.to_owned(),
+        _ if value.is_infinite() => "lost".to_owned(),
+        _ => grouped(value, decimals),
+    }
+}
+
+/// `ratio (absolute)` of the value `here` to that `there`, or the value alone where there is no ratio.
+pub(crate) fn ratio(here: f64, there: f64, decimals: usize) -> String {
+    let ratio = here / there;
+    if ratio.is_finite() { format!("{ratio:.2} × ({})", grouped(here, decimals)) } else { number(here, decimals) }
+}
+
+/// A share in a cell.
+pub(crate) fn percent(share: f64, decimals: usize) -> String {
+    if share.is_nan() { DASH.to_owned() } else { format!("{:.decimals$} %", 100.0 * share) }
 }
 
 /// `1234567.8` as `1,234,568`.
@@ -105,11 +121,7 @@ fn headings(columns: &[Column]) -> Vec<String> {
 fn cells(name: &str, columns: &[Column], row: &Figures, all: &[Figures]) -> Vec<String> {
     let value_of = |(_, decimals, base, value): &Column| {
         let (here, there) = (value(row), base.of(*value, all));
-        if here.is_nan() || there.is_nan() {
-            number(here, *decimals)
-        } else {
-            format!("{:.2} × ({})", here / there, grouped(here, *decimals))
-        }
+        ratio(here, there, *decimals)
     };
     std::iter::once(name.to_owned()).chain(columns.iter().map(value_of)).collect()
 }
@@ -124,8 +136,4 @@ impl Base {
             Self::None => f64::NAN,
         }
     }
-}
-
-fn percent(share: f64, decimals: usize) -> String {
-    if share.is_nan() { DASH.to_owned() } else { format!("{:.decimals$} %", 100.0 * share) }
 }

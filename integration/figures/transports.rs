@@ -36,7 +36,6 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// One forwarder before one upstream.
 struct Forwarder {
-    row: usize,
     transport: Transport,
     contender: Contender,
     /// Port of the upstream.
@@ -67,13 +66,13 @@ pub(crate) struct Setting<'s> {
 /// Something cannot be started, or is gone.
 pub(crate) fn compare(setting: &Setting<'_>, tell: impl Fn(&str) -> io::Result<()>) -> io::Result<String> {
     let near = Upstream::coredns(setting.programs, setting.certificates, setting.state)?;
-    let far = Upstream::concurrent(setting.programs, setting.state)?;
+    let far = Upstream::concurrent(setting.programs, setting.certificates, setting.state)?;
     let mut run = 0;
     let mut counted = Vec::new();
     for (row, (kind, transport)) in ROWS.iter().enumerate() {
         tell(&format!("packets: {} over {}", kind.name, transport.name()))?;
         let alone = count(row, &near, &mut run, setting);
-        counted.push(alone.inspect_err(|error| drop(tell(&error.to_string()))).ok().flatten());
+        counted.push(alone.inspect_err(|error| drop(tell(&error.to_string()))).ok());
     }
     let (mut near, mut far) = (start_before(&near, setting)?, start_before(&far, setting)?);
     for round in 1..=setting.effort.rounds {
@@ -84,38 +83,37 @@ pub(crate) fn compare(setting: &Setting<'_>, tell: impl Fn(&str) -> io::Result<(
     }
     tell("nobody asks")?;
     thread::sleep(IDLE);
-    let rows = near.iter().zip(&counted).map(|(forwarder, counted)| {
-        let far = far.iter().find(|other| other.row == forwarder.row);
-        io::Result::Ok(cells(forwarder, far, *counted, forwarder.connections()?, setting.effort))
-    });
+    let rows = near
+        .iter()
+        .zip(&far)
+        .zip(&counted)
+        .map(|((near, far), counted)| io::Result::Ok(cells(near, far, *counted, near.connections()?, setting.effort)));
     Ok(markdown(&headings(setting.effort), &rows.collect::<io::Result<Vec<_>>>()?))
 }
 
 /// Connections and packets of one round's misses, those of the start among them, with no other forwarder about.
-fn count(row: usize, upstream: &Upstream, run: &mut u32, setting: &Setting<'_>) -> io::Result<Option<Counted>> {
-    let Some(forward) = upstream.over(ROWS[row].1, setting.certificates) else { return Ok(None) };
-    let tap = Tap::on(forward.address.port())?;
-    let Some(mut forwarder) = Forwarder::start(row, upstream, setting)? else { return Ok(None) };
+fn count(row: usize, upstream: &Upstream, run: &mut u32, setting: &Setting<'_>) -> io::Result<Counted> {
+    let tap = Tap::on(upstream.over(ROWS[row].1, setting.certificates).address.port())?;
+    let mut forwarder = Forwarder::start(row, upstream, setting)?;
     forwarder.ask(run, setting.effort)?;
     let counted = tap.read()?;
     // QUIC has no SYN to count: all its connections are open still.
     let connections = if forwarder.transport == Transport::Quic { forwarder.connections()? } else { counted.connections };
-    Ok(Some(Counted { connections, ..counted }))
+    Ok(Counted { connections, ..counted })
 }
 
-/// All that can ask `upstream`.
+/// All rows before `upstream`.
 fn start_before(upstream: &Upstream, setting: &Setting<'_>) -> io::Result<Vec<Forwarder>> {
-    (0..ROWS.len()).filter_map(|row| Forwarder::start(row, upstream, setting).transpose()).collect()
+    (0..ROWS.len()).map(|row| Forwarder::start(row, upstream, setting)).collect()
 }
 
 impl Forwarder {
-    /// `None` where the upstream does not speak its transport.
-    fn start(row: usize, upstream: &Upstream, setting: &Setting<'_>) -> io::Result<Option<Self>> {
+    fn start(row: usize, upstream: &Upstream, setting: &Setting<'_>) -> io::Result<Self> {
         let (kind, transport) = ROWS[row];
-        let Some(forward) = upstream.over(transport, setting.certificates) else { return Ok(None) };
+        let forward = upstream.over(transport, setting.certificates);
         let site = Site { programs: setting.programs, forward: &forward, room: Room::Ample, state: setting.state };
         let (contender, port) = (kind.start(&site)?, forward.address.port());
-        Ok(Some(Self { row, transport, contender, port, rates: Vec::new(), cpu: Vec::new(), asked: 0, failed: 0 }))
+        Ok(Self { transport, contender, port, rates: Vec::new(), cpu: Vec::new(), asked: 0, failed: 0 })
     }
 
     fn measure(&mut self, run: &mut u32, effort: Effort) -> io::Result<()> {
@@ -171,17 +169,15 @@ fn headings(effort: Effort) -> Vec<String> {
     .into()
 }
 
-fn cells(near: &Forwarder, far: Option<&Forwarder>, counted: Option<Counted>, idle: f64, effort: Effort) -> Vec<String> {
-    let of_far = |values: fn(&Forwarder) -> &Vec<f64>| far.map_or(f64::NAN, |far| median(values(far)));
-    let (asked, failed) = far.map_or((0, 0), |far| (far.asked, far.failed));
-    let share = 100.0 * (near.failed + failed) as f64 / (near.asked + asked).max(1) as f64;
+fn cells(near: &Forwarder, far: &Forwarder, counted: Option<Counted>, idle: f64, effort: Effort) -> Vec<String> {
+    let share = 100.0 * (near.failed + far.failed) as f64 / (near.asked + far.asked).max(1) as f64;
     vec![
         near.contender.name.to_owned(),
         near.transport.name().to_owned(),
         number(median(&near.rates), 0),
         number(median(&near.cpu), 1),
-        number(of_far(|far| &far.rates), 0),
-        number(of_far(|far| &far.cpu), 1),
+        number(median(&far.rates), 0),
+        number(median(&far.cpu), 1),
         number(counted.map_or(f64::NAN, |counted| counted.connections), 0),
         number(counted.map_or(f64::NAN, |counted| counted.packets / f64::from(effort.misses)), 2),
         number(idle, 0),

@@ -17,6 +17,7 @@ mod load;
 mod names;
 mod scenarios;
 mod servers;
+mod shown;
 mod upstream;
 
 use std::process::ExitCode;

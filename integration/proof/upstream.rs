@@ -6,9 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::spawn;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -20,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::fault::{Deed, Fault, deeds};
 use crate::harness::certificates::Certificate;
 use crate::harness::free_port;
+use crate::shown::server_config;
 
 /// Serves as long as the process lives.
 pub(crate) struct Upstream {
@@ -76,11 +74,7 @@ impl State {
 }
 
 fn acceptor(shown: &Certificate) -> TlsAcceptor {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(&shown.certificate).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(&shown.key).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(certificates, key).unwrap()))
+    TlsAcceptor::from(Arc::new(server_config(&shown.certificate, &shown.key, b"dot").unwrap()))
 }
 
 async fn serve_datagrams(socket: Arc<UdpSocket>, state: Arc<State>) {

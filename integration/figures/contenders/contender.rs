@@ -13,6 +13,9 @@ pub(super) const SERVERS: usize = 0;
 /// Core of the load generator and the upstream.
 pub(crate) const LOAD: usize = 1;
 
+/// Answers that a cache is configured for, unless it is made for fewer.
+pub(super) const AMPLE: u32 = 1 << 17;
+
 /// Programs built from the sources at hand. The others are Debian's, found in PATH.
 pub(crate) struct Programs {
     /// doorstep itself, as released.
@@ -62,6 +65,8 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// What its answers look like.
     pub(crate) expect: Expect,
+    /// Answers that its cache is given room for at most.
+    pub(crate) most: u32,
     /// Writes its configuration; returns program and arguments that answer at the address.
     pub(crate) command: fn(&Site<'_>, SocketAddr) -> io::Result<Vec<String>>,
 }
@@ -80,7 +85,7 @@ impl Room {
     /// Answers.
     pub(crate) fn answers(self) -> u32 {
         match self {
-            Self::Ample => 1 << 17,
+            Self::Ample => AMPLE,
             Self::Scant => 1_000,
         }
     }

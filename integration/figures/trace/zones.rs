@@ -47,5 +47,5 @@ pub(super) fn serve(names: u32, addresses: &[SocketAddr], setting: &Setting<'_>)
     };
     let corefile: String = addresses.iter().map(block).collect();
     let programs: &Programs = setting.programs;
-    run_coredns(programs, "central", &corefile, addresses[0], setting.state)
+    run_coredns(&[], programs, "central", &corefile, addresses[0], setting.state)
 }
