@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Octets of finished answers that one connection may have: 100 small ones may come together, or two of the largest.
-const ANSWERS_OF_ONE: usize = 128 << 10;
-/// The same of all connections.
-const ANSWERS: usize = 16 << 20;
+/// Octets of finished answers that one connection may have: 100 of 2 KiB may come together, or four of the largest.
+const ANSWERS_OF_ONE: usize = 256 << 10;
+/// The same of all connections: one client's do not take all of it.
+const ANSWERS: usize = 32 << 20;
 /// Octets read and to be written that any connection may have; only what has more is counted.
 const SMALL: usize = 8 << 10;
 /// Octets of all those that have more.
