@@ -109,7 +109,7 @@ fn memory_follows_from_the_cache() {
     let file = text(&configuration[0]["data"]["doorstep.yaml"]);
     let daemonset = documents("manifests/base/daemonset.yaml");
     let limit = &daemonset[0]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
-    assert_eq!(mebibytes(text(limit), "Mi"), mebibytes(file.split("size:").nth(1).unwrap(), "MiB") + 224);
+    assert_eq!(mebibytes(text(limit), "Mi"), mebibytes(file.split("size:").nth(1).unwrap(), "MiB") + 160);
 }
 
 #[test]
