@@ -23,11 +23,20 @@ struct Memory {
     bounds: Arc<Bounds>,
     /// By name; a group that comes back goes on counting where it stopped.
     metrics: Mutex<BTreeMap<String, Arc<Metrics>>>,
-    last: Mutex<Vec<(GroupConfig, Arc<Group>)>>,
+    last: Mutex<Vec<Known>>,
     /// What the last snapshot was asked for.
     asked: Mutex<Option<Queries>>,
     /// The Service `kube-dns-upstream`, where the API server has told of it.
     found: Mutex<Option<IpAddr>>,
+}
+
+/// A group of the last snapshot.
+struct Known {
+    /// As the configuration has it: while it stays the same, what the group said does too.
+    asked: GroupConfig,
+    /// With the address of the Service `kube-dns-upstream` as it was known: while it stays the same, so does the group.
+    made: GroupConfig,
+    group: Arc<Group>,
 }
 
 impl Groups {
@@ -48,27 +57,38 @@ impl Groups {
         Some(self.snapshot(&asked, Some(previous)))
     }
 
-    /// The snapshot that `queries` ask for. `previous`: the rules in force, whose zones keep their epochs where nothing changed.
+    /// The snapshot that `queries` ask for. `previous`: the rules in force, whose zones keep their epochs where nothing changed. A Service
+    /// that was made anew at another address is the same upstream: what it said stays known.
     pub(super) fn snapshot(&self, queries: &Queries, previous: Option<&Ruleset>) -> Snapshot {
         *self.0.asked.lock() = Some(queries.clone());
-        let queries = &self.with_found(queries.clone());
         let mut last = self.0.last.lock();
-        let kept = |config: &GroupConfig| last.iter().find(|(known, _)| known == config).map(|(_, group)| Arc::clone(group));
-        let next: Vec<(GroupConfig, Arc<Group>)> =
-            queries.groups.iter().map(|config| (config.clone(), kept(config).unwrap_or_else(|| self.open(config)))).collect();
+        let changed: Vec<&str> = queries
+            .groups
+            .iter()
+            .filter(|asked| last.iter().all(|known| known.asked != **asked))
+            .map(|asked| asked.name.as_str())
+            .collect();
         let names: Vec<&str> = queries.groups.iter().map(|config| config.name.as_str()).collect();
-        let changed: Vec<&str> = queries.groups.iter().filter(|config| kept(config).is_none()).map(|config| config.name.as_str()).collect();
         let rules = Ruleset::new(&queries.rules, &names, &changed, previous);
-        let groups = next.iter().map(|(_, group)| Arc::clone(group)).collect();
+        let made = self.with_found(queries);
+        let kept = |made: &GroupConfig| last.iter().find(|known| known.made == *made).map(|known| Arc::clone(&known.group));
+        let known = |(asked, made): (&GroupConfig, GroupConfig)| {
+            let group = kept(&made).unwrap_or_else(|| self.open(&made));
+            Known { asked: asked.clone(), made, group }
+        };
+        let next: Vec<Known> = queries.groups.iter().zip(made).map(known).collect();
+        let groups = next.iter().map(|known| Arc::clone(&known.group)).collect();
         *last = next;
         Snapshot { rules, groups }
     }
 
-    fn with_found(&self, mut queries: Queries) -> Queries {
-        if let (true, Some(address), Some(default)) = (queries.upstream_service, *self.0.found.lock(), queries.groups.first_mut()) {
+    /// The groups as they are made: the first at the Service, where that is asked for and found.
+    fn with_found(&self, queries: &Queries) -> Vec<GroupConfig> {
+        let mut groups = queries.groups.clone();
+        if let (true, Some(address), Some(default)) = (queries.upstream_service, *self.0.found.lock(), groups.first_mut()) {
             default.servers = vec![Server::Tcp(SocketAddr::new(address, DNS_PORT))];
         }
-        queries
+        groups
     }
 
     /// Each group's name and counts, those of groups that are gone included: a counter never goes backwards.
@@ -79,5 +99,51 @@ impl Groups {
     fn open(&self, config: &GroupConfig) -> Arc<Group> {
         let metrics = Arc::clone(self.0.metrics.lock().entry(config.name.clone()).or_default());
         Group::new(config.clone(), Arc::clone(&self.0.bounds), metrics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules;
+    use crate::upstream::{Timing, Trust};
+    use crate::wire::Name;
+
+    /// As the file has it that names no upstream, or this one.
+    fn queries(servers: &[&str]) -> Queries {
+        let servers: Vec<Server> = servers.iter().map(|server| Server::Tcp(server.parse().unwrap())).collect();
+        let upstream_service = servers.is_empty();
+        let default =
+            GroupConfig { name: "default".to_owned(), servers, endpoints: None, trust: Trust::default(), timing: Timing::default() };
+        let rules = rules::Config { zones: Vec::new(), rules: Vec::new(), cluster_domain: Name::parse("cluster.local").unwrap() };
+        Queries { groups: vec![default], upstream_service, rules, rotate: true }
+    }
+
+    fn epoch(snapshot: &Snapshot) -> u32 {
+        snapshot.rules.zone(&(&Name::parse("a.svc.cluster.local").unwrap()).into()).epoch
+    }
+
+    #[test]
+    fn a_service_made_anew_elsewhere_is_asked_there_and_what_it_said_stays_known() {
+        let groups = Groups::new(Bounds::default());
+        let first = groups.snapshot(&queries(&[]), None);
+        let found = groups.found("10.96.0.20".parse().unwrap(), &first.rules).unwrap();
+        assert!(groups.found("10.96.0.20".parse().unwrap(), &found.rules).is_none(), "nothing new");
+        let moved = groups.found("10.96.0.21".parse().unwrap(), &found.rules).unwrap();
+        assert_eq!(moved.groups[0].servers(), [Server::Tcp("10.96.0.21:53".parse().unwrap())]);
+        assert_eq!((epoch(&found), epoch(&moved)), (epoch(&first), epoch(&first)));
+        assert_ne!(moved.groups[0].outage_epoch(), found.groups[0].outage_epoch(), "what failed there may not fail here");
+    }
+
+    #[test]
+    fn what_another_upstream_said_is_forgotten_and_one_that_stays_keeps_its_group() {
+        let groups = Groups::new(Bounds::default());
+        let service = groups.snapshot(&queries(&[]), None);
+        let named = groups.snapshot(&queries(&["192.0.2.1:53"]), Some(&service.rules));
+        assert_ne!(epoch(&named), epoch(&service));
+        let again = groups.snapshot(&queries(&["192.0.2.1:53"]), Some(&named.rules));
+        assert_eq!(epoch(&again), epoch(&named));
+        assert!(Arc::ptr_eq(&again.groups[0], &named.groups[0]));
+        assert!(groups.found("10.96.0.20".parse().unwrap(), &again.rules).is_none(), "the Service is not asked");
     }
 }

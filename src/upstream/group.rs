@@ -1,6 +1,7 @@
 //! One configured set of servers, and what all groups of the process share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -47,6 +48,8 @@ pub struct Bounds {
     /// Pods that one group asks besides its servers.
     endpoints: usize,
     pub(super) udp: Semaphore,
+    /// Groups made so far.
+    groups: AtomicU32,
 }
 
 impl Bounds {
@@ -66,6 +69,7 @@ impl Bounds {
             // Each wants a connection in the cluster lane, and some want two.
             endpoints: (cluster / 2).min(Self::MOST_ENDPOINTS),
             udp: Semaphore::new(udp_in_flight.min(Semaphore::MAX_PERMITS)),
+            groups: AtomicU32::default(),
         }
     }
 
@@ -85,6 +89,8 @@ pub struct Group {
     name: String,
     members: Members,
     pub(super) shared: Shared,
+    /// Which of the process' groups this is.
+    number: u32,
     /// Of the last exchange; `None`: it was answered.
     last_failure: Mutex<Option<FailureClass>>,
     notices: Mutex<Notices>,
@@ -141,6 +147,7 @@ impl Group {
         Arc::new(Group {
             name: config.name,
             members: Members::new(config.servers, config.endpoints, bounds.endpoints),
+            number: bounds.groups.fetch_add(1, Relaxed),
             last_failure: Mutex::default(),
             notices: Mutex::default(),
             shared: Shared {
@@ -279,9 +286,10 @@ impl Group {
         }
     }
 
-    /// Moves at the first success after an outage: an exchange that failed while every server was failing.
+    /// Moves at the first success after an outage: an exchange that failed while every server was failing. No two groups have the same:
+    /// what failed with one says nothing of another in its place.
     pub fn outage_epoch(&self) -> u32 {
-        self.shared.pulse.outage_epoch()
+        (self.number << 16).wrapping_add(self.shared.pulse.outage_epoch())
     }
 
     /// Whether there is an outage now.
