@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::{Child, Stdio};
 use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,6 +13,8 @@ use super::cluster::Cluster;
 /// kube-dns.
 const IPV4: &str = "10.96.0.10:53";
 const IPV6: &str = "[fd00:96::a]:53";
+/// What a line of `bed ask` covers.
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// What is asked, and from where.
 #[derive(Clone, Debug)]
@@ -161,6 +164,12 @@ impl Outcome {
     /// Whether all were answered by those whose pod's name begins so.
     pub(crate) fn all_by(&self, prefix: &str) -> bool {
         self.answered_by(prefix) == self.asked()
+    }
+
+    /// Whether all were that were asked in the first part of the time.
+    pub(crate) fn all_by_within(&self, prefix: &str, time: Duration) -> bool {
+        let first = self.windows.iter().take((time.as_millis() / WINDOW.as_millis()) as usize);
+        first.flat_map(|window| window.answered.keys().chain(window.lost.keys())).all(|who| who.starts_with(prefix))
     }
 
     /// For whoever runs the scenarios: asked, lost, longest gap, slowest answer, answers by agents, by CoreDNS.

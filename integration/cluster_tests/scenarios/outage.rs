@@ -8,17 +8,18 @@ use crate::harness::{Cluster, NODES, calls, calls_since, holds, within};
 
 /// A minute, and back without a restart.
 pub(super) fn api_server_away(cluster: &Cluster) {
-    let policy = cluster.live();
+    let (policy, away) = (cluster.live(), Duration::from_secs(60));
     let before = cluster.agents();
     let outcomes = under_load(cluster, 75, |cluster| {
         cluster.expect(cluster.command(["apiserver", "stop"]));
-        sleep(Duration::from_secs(60));
+        sleep(away);
         cluster.expect(cluster.command(["apiserver", "start"]));
     });
     for (node, outcome) in NODES.iter().zip(&outcomes) {
         note(cluster, "API server away for a minute", outcome, node);
         assert_eq!(outcome.lost(), 0, "{node}: {outcome:?}");
-        assert!(outcome.all_by("doorstep-"), "{node}: {outcome:?}");
+        // Later Kubernetes may have CoreDNS stand in, as is told below.
+        assert!(outcome.all_by_within("doorstep-", away), "{node}: {outcome:?}");
     }
     // Kubernetes takes nodes it has not heard for its own reasons to be gone, and their pods not ready, until the kubelets have said more.
     within(Duration::from_secs(180), "the same agents, ready", || {
