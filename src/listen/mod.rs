@@ -1,8 +1,9 @@
 //! Sockets and nothing else: datagrams and streams in, replies out. What a reply says is decided behind [`Respond`].
 //!
 //! A worker has for each address its own UDP socket and TCP listener (SO_REUSEPORT: the kernel spreads clients over the workers). Its
-//! datagrams are read by a blocking thread that answers hits by itself; whatever must wait, and all of TCP, is on the worker's runtime,
-//! a thread of its own. So a flood of hits cannot hold up an answer that came from upstream, nor the other way round.
+//! datagrams are read by a blocking thread that answers hits by itself (`udp`); whatever must wait, and all of TCP, is on the worker's
+//! runtime (`worker`), a thread of its own. So a flood of hits cannot hold up an answer that came from upstream, nor the other way round.
+//! Replies that waited leave by the batch (`late`); how many connections there are is up to `seats`, how much they hold to `room`.
 
 pub mod batch;
 mod bind;

@@ -2,9 +2,9 @@
 //!
 //! A [`Group`] is one configured set of servers, and the addresses found behind them (`discovery`, pure, and `members`); external names may
 //! go another way than those of the cluster (`external`).
-//! [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server,
-//! pure) → `endpoint` (its health, its OPT memory) → `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic` and `hearing`, or `udp` (bytes). Every
-//! failure is named once, where it happens, in `failure`.
+//! [`Group::exchange`] walks: `attempt` (how often, where next) → `select` (which server, pure) → `endpoint` (its health, its OPT memory) →
+//! `lane` (which connection, pure) → `connection`, `dial` and `stream`, or `quic` and `quic_socket`, or `udp` (bytes). Every failure is named
+//! once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
 //! few connections; every other name gets a connection to itself. Silence is a fault; slowness is not.
@@ -18,7 +18,6 @@ mod estimate;
 mod external;
 mod failure;
 mod group;
-mod hearing;
 mod hedge;
 mod lane;
 mod members;
@@ -26,6 +25,7 @@ mod metrics;
 mod notice;
 mod pulse;
 mod quic;
+mod quic_socket;
 mod secure;
 mod select;
 mod server;

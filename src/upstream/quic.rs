@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::{Open, Request};
 use super::failure::Lost;
-use super::hearing::Socket;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
+use super::quic_socket::Socket;
 use super::secure::Secure;
 use super::stream::answer;
 use super::{AuthName, FailureClass, Timing};
