@@ -55,8 +55,8 @@ impl Fallback {
                 self.come_back(&mut course, "the upstream answers again");
                 continue;
             }
-            let unreached = self.group().and_then(|group| group.unreached());
-            if course.verdict.is_look_due(unreached, now(), rand::random()) {
+            let since = self.group().and_then(|group| group.unreached_since());
+            if course.verdict.is_look_due(since, now(), rand::random()) {
                 self.look(&mut course).await;
             }
         }
@@ -77,7 +77,7 @@ impl Fallback {
         let endpoints: Vec<SocketAddr> = course.endpoints.iter().copied().filter(|endpoint| endpoint.is_ipv4() == family).collect();
         let alone = !self.upstream_answers().await && most_answer(endpoints, protocol, &self.cluster_name()).await;
         match course.verdict.looked(alone, now(), rand::random()) {
-            Step::Stay if alone || course.verdict.is_out() || group.unreached().is_none() => {}
+            Step::Stay if alone || course.verdict.is_out() || group.unreached_since().is_none() => {}
             Step::Stay => tracing::warn!("the upstream is not reached, and kube-dns' own endpoints do not answer either: still ready"),
             Step::Leave => self.leave(course, &group),
             Step::Return => self.come_back(course, "kube-dns' own endpoints do not answer either"),

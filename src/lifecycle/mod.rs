@@ -8,4 +8,4 @@ mod verdict;
 pub use drain::Drain;
 pub use readiness::{Latch, Readiness};
 pub use supervise::{Beat, Health, Next, Supervisor};
-pub use verdict::{LocalVerdict, Step, Unreached};
+pub use verdict::{LocalVerdict, Step};

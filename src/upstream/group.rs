@@ -18,7 +18,6 @@ use super::notice::Notices;
 use super::pulse::Pulse;
 use super::secure::Secure;
 use super::{Failure, FailureClass, Lane, Server, Timing, Trust, Twin, attempt};
-use crate::lifecycle::Unreached;
 use crate::wire::{Answer, Key};
 
 /// CLASS of the Internet, and the types of its addresses.
@@ -303,8 +302,8 @@ impl Group {
     }
 
     /// Since when no server is heard because this node does not get through to any; `None`: one was heard, or nothing has been asked.
-    pub fn unreached(&self) -> Option<Unreached> {
-        self.shared.pulse.unreached()
+    pub fn unreached_since(&self) -> Option<std::time::Instant> {
+        self.shared.pulse.unreached_since()
     }
 
     /// Why the last exchange failed; `None`: it was answered, or nothing has been asked.

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::FailureClass;
-use crate::lifecycle::Unreached;
 
 /// Nothing heard for this long although asked: the group is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
@@ -20,8 +19,6 @@ pub(super) struct Pulse {
     unheard_since: AtomicU64,
     /// The same of the first attempt since then that ended before a server had the question.
     unreached_since: AtomicU64,
-    /// One of them timed out.
-    timed_out: AtomicBool,
     /// An exchange failed by connectivity while every server was failing, and none succeeded since.
     out: AtomicBool,
     /// Milliseconds since birth of the last such failure.
@@ -35,7 +32,6 @@ impl Pulse {
             born,
             unheard_since: AtomicU64::default(),
             unreached_since: AtomicU64::default(),
-            timed_out: AtomicBool::default(),
             out: AtomicBool::default(),
             failed_at: AtomicU64::default(),
             outages: AtomicU32::default(),
@@ -52,14 +48,8 @@ impl Pulse {
 
     /// An attempt ended in this. What ends it once a server may have the question says nothing of the way there.
     pub(super) fn failed(&self, class: FailureClass, now: Instant) {
-        let timed_out = class == FailureClass::DialTimeout;
-        if !timed_out && !class.is_local() {
-            return;
-        }
-        if timed_out {
-            self.timed_out.store(true, Relaxed);
-        }
-        if self.unreached_since.load(Relaxed) == 0 {
+        let unreached = class == FailureClass::DialTimeout || class.is_local();
+        if unreached && self.unreached_since.load(Relaxed) == 0 {
             self.unreached_since.store(self.stamp(now), Relaxed);
         }
     }
@@ -70,15 +60,13 @@ impl Pulse {
             self.unheard_since.store(0, Relaxed);
         }
         if self.unreached_since.load(Relaxed) != 0 {
-            self.timed_out.store(false, Relaxed);
             self.unreached_since.store(0, Relaxed);
         }
     }
 
-    /// `None`: heard since, or asked nothing.
-    pub(super) fn unreached(&self) -> Option<Unreached> {
-        let since = self.time(self.unreached_since.load(Relaxed))?;
-        Some(Unreached { since, timed_out: self.timed_out.load(Relaxed) })
+    /// Since when no attempt has reached a server; `None`: one was heard since, or nothing was asked.
+    pub(super) fn unreached_since(&self) -> Option<Instant> {
+        self.time(self.unreached_since.load(Relaxed))
     }
 
     /// An exchange was answered: an outage, if there was one, is over.
@@ -162,18 +150,15 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         for class in [FailureClass::QueryTimeout, FailureClass::Reset, FailureClass::Tls, FailureClass::ServFail, FailureClass::Overload] {
             pulse.failed(class, at(0));
-            assert_eq!(pulse.unreached(), None, "{class}: a server was reached, or nobody was asked");
+            assert_eq!(pulse.unreached_since(), None, "{class}: a server was reached, or nobody was asked");
         }
-        for class in [FailureClass::NoRoute, FailureClass::Denied, FailureClass::DialRefused] {
+        for class in [FailureClass::NoRoute, FailureClass::Denied, FailureClass::DialRefused, FailureClass::DialTimeout] {
             pulse.failed(class, at(1_000));
-            assert_eq!(pulse.unreached(), Some(Unreached { since: at(1_000), timed_out: false }), "{class}");
+            pulse.failed(class, at(2_000));
+            assert_eq!(pulse.unreached_since(), Some(at(1_000)), "{class}");
+            pulse.heard();
+            assert_eq!(pulse.unreached_since(), None);
         }
-        pulse.failed(FailureClass::DialTimeout, at(2_000));
-        assert_eq!(pulse.unreached(), Some(Unreached { since: at(1_000), timed_out: true }));
-        pulse.heard();
-        assert_eq!(pulse.unreached(), None);
-        pulse.failed(FailureClass::DialRefused, at(3_000));
-        assert_eq!(pulse.unreached(), Some(Unreached { since: at(3_000), timed_out: false }));
     }
 
     #[test]

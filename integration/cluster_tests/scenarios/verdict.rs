@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::failures::note;
 use crate::harness::{Ask, Asking, Cluster, NODES, Outcome, holds, throughout, within};
 
-/// A miss after 5 s at most, 15 s of attempts, 15 s that agents draw from, a question that is given up, a second look; and the kubelet.
+/// A miss after 5 s at most, 15 s of attempts, 15 s that agents draw from, a question that is given up, a second look 5 s later; and the kubelet.
 const LEFT: Duration = Duration::from_secs(75);
 /// Until an agent has its upstream again and the kubelet knows.
 const BACK: Duration = Duration::from_secs(20);
