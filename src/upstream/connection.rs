@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Timing;
 use super::dial;
 use super::failure::Lost;
-use super::lane::Look;
+use super::lane::{Look, MOST_PENDING};
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::quic;
@@ -44,7 +44,7 @@ pub(super) struct Shown {
     head_since: AtomicU64,
     pub(super) multiplexes: AtomicBool,
     pub(super) closing: AtomicBool,
-    /// Told when nothing is in flight any more.
+    /// Told when there is a place again where there was none: nothing is in flight any more, or one question less than there may be.
     freed: Arc<Notify>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Slot(Arc<Shown>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+        if matches!(self.0.in_flight.fetch_sub(1, Relaxed), 1 | MOST_PENDING) {
             self.0.freed.notify_one();
         }
     }
@@ -77,7 +77,7 @@ pub(super) struct Dial {
     /// The process' bound on connections.
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) alone: bool,
-    /// Wakes who waits for a connection.
+    /// Wakes who waits for a place.
     pub(super) freed: Arc<Notify>,
 }
 

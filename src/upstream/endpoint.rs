@@ -32,7 +32,7 @@ pub(super) struct Endpoint {
 #[derive(Default)]
 struct Pool {
     connections: Mutex<Vec<Arc<Connection>>>,
-    /// Nothing is in flight on one of them any more.
+    /// A place on one of them has come free.
     freed: Arc<Notify>,
 }
 
@@ -47,7 +47,11 @@ impl Drop for InFlight<'_> {
 
 enum Way {
     Connection(Arc<Connection>, Slot),
-    Overflow,
+    /// No place.
+    Nowhere {
+        /// One more connection would be dialled if the process had room for it.
+        dial: bool,
+    },
 }
 
 impl Endpoint {
@@ -155,7 +159,7 @@ impl Endpoint {
     async fn over_connection(&self, shared: &Shared, ask: &Ask<'_>, transport: Transport, overflow: bool) -> Result<Answer, Lost> {
         let (connection, slot) = match self.place(shared, ask) {
             Way::Connection(connection, slot) => (connection, slot),
-            Way::Overflow => {
+            Way::Nowhere { dial } => {
                 if overflow && shared.bounds.udp.available_permits() > 0 {
                     shared.metrics.overflowed();
                     // On the heap: one lives in every exchange's future otherwise.
@@ -166,7 +170,7 @@ impl Endpoint {
                 }
                 match self.squeeze_in(shared, ask) {
                     Some(place) => place,
-                    None => self.wait_for_place(shared, ask).await.ok_or(Lost::Failed(FailureClass::Overload))?,
+                    None => self.wait_for_place(shared, ask, dial).await.ok_or(Lost::Failed(FailureClass::Overload))?,
                 }
             }
         };
@@ -199,37 +203,43 @@ impl Endpoint {
         let now = Instant::now();
         let connection = match place {
             Place::Use(index) => pool[index].clone(),
-            Place::Overflow => return Way::Overflow,
+            Place::Overflow => return Way::Nowhere { dial: false },
             Place::Dial { or } => match (shared.bounds.connections(ask.lane).clone().try_acquire_owned(), or) {
                 (Ok(permit), _) => {
                     pool.push(self.dial(shared, ask, permit));
                     pool[pool.len() - 1].clone()
                 }
                 (Err(_), Some(index)) => pool[index].clone(),
-                (Err(_), None) => return Way::Overflow,
+                (Err(_), None) => return Way::Nowhere { dial: true },
             },
         };
         let slot = connection.reserve(now);
         Way::Connection(connection, slot)
     }
 
-    /// All connections there may be are in use: waits until one is free or another may be dialled, for half an exchange at most, so that
-    /// the other half is left for the answer. Where there are other servers, they are asked instead.
-    async fn wait_for_place(&self, shared: &Shared, ask: &Ask<'_>) -> Option<(Arc<Connection>, Slot)> {
+    /// All connections there may be are in use: waits until one has a place or, where `dial`, another may be dialled, for half an exchange at
+    /// most, so that the other half is left for the answer. Where there are other servers, they are asked instead.
+    async fn wait_for_place(&self, shared: &Shared, ask: &Ask<'_>, mut dial: bool) -> Option<(Arc<Connection>, Slot)> {
         if ask.others {
             return None;
         }
         let until = ask.deadline - shared.timing.exchange / 2;
+        let pool = self.pool(ask.lane);
         loop {
             tokio::select! {
-                permit = shared.bounds.connections(ask.lane).clone().acquire_owned() => {
+                permit = shared.bounds.connections(ask.lane).clone().acquire_owned(), if dial => {
                     let connection = self.dial(shared, ask, permit.ok()?);
                     let slot = connection.reserve(Instant::now());
-                    self.pool(ask.lane).connections.lock().push(connection.clone());
+                    pool.connections.lock().push(connection.clone());
                     return Some((connection, slot));
                 }
-                () = self.pool(ask.lane).freed.notified() => if let Way::Connection(connection, slot) = self.place(shared, ask) {
-                    return Some((connection, slot));
+                () = pool.freed.notified() => match self.place(shared, ask) {
+                    Way::Connection(connection, slot) => {
+                        // Places come free many at a time, and one of those who wait is told.
+                        pool.freed.notify_one();
+                        return Some((connection, slot));
+                    }
+                    Way::Nowhere { dial: may } => dial = may,
                 },
                 () = sleep_until(until) => return None,
             }

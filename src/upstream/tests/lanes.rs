@@ -97,6 +97,29 @@ async fn with_everything_full_a_question_waits_for_a_connection_and_is_told_of_o
 }
 
 #[tokio::test]
+async fn where_cluster_connections_are_full_each_place_that_comes_free_is_taken() {
+    let server = tcp(Manner::Concurrent).await;
+    let timing = Timing { silence: MS(60_000), exchange: SLOW * 6, ..quick() };
+    let names: Vec<String> = (0..700).map(|index| format!("slow{index}")).collect();
+    // Four connections of 128.
+    let rig = rig_with(&[Server::Tcp(server.address)], timing.clone(), Bounds::new(1, 0));
+    let start = Instant::now();
+    assert_eq!(rig.ask_all(&names, Lane::Cluster).await.iter().filter(|outcome| outcome.is_err()).count(), 0);
+    assert!(start.elapsed() < SLOW * 3, "{:?}", start.elapsed());
+    assert_eq!(server.accepted.load(SeqCst), 4);
+}
+
+#[tokio::test]
+async fn no_question_of_the_cluster_lane_dials_for_itself_where_a_server_has_all_the_connections_it_gets() {
+    let server = tcp(Manner::Concurrent).await;
+    let timing = Timing { silence: MS(60_000), exchange: SLOW * 6, ..quick() };
+    let names: Vec<String> = (0..1_200).map(|index| format!("slow{index}")).collect();
+    let rig = rig_with(&[Server::Tcp(server.address)], timing, Bounds::new(64, 0));
+    assert_eq!(rig.ask_all(&names, Lane::Cluster).await.iter().filter(|outcome| outcome.is_err()).count(), 0);
+    assert_eq!(server.accepted.load(SeqCst), 8);
+}
+
+#[tokio::test]
 async fn a_question_that_waits_takes_the_place_of_a_connection_that_breaks() {
     let server = tcp(Manner::Mute).await;
     let timing = Timing { young_head: MS(0), exchange: MS(600), ..quick() };
