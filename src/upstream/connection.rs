@@ -43,6 +43,7 @@ pub(super) struct Shown {
     /// Microseconds since birth, plus one, when the oldest question was placed; 0: none.
     head_since: AtomicU64,
     pub(super) multiplexes: AtomicBool,
+    pub(super) established: AtomicBool,
     pub(super) closing: AtomicBool,
     /// Told when there is a place again where there was none: nothing is in flight any more, or one question less than there may be.
     freed: Arc<Notify>,
@@ -90,6 +91,7 @@ impl Connection {
             in_flight: AtomicUsize::new(0),
             head_since: AtomicU64::new(0),
             multiplexes: AtomicBool::new(false),
+            established: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             freed: dial.freed,
         });
@@ -109,6 +111,7 @@ impl Connection {
         Look {
             in_flight: self.shown.in_flight.load(Relaxed),
             multiplexes: self.shown.multiplexes.load(Relaxed),
+            established: self.shown.established.load(Relaxed),
             alone: self.alone,
             head_since: (since != 0).then(|| (self.shown.born + Duration::from_micros(since - 1)).into_std()),
         }

@@ -32,6 +32,8 @@ pub(super) struct Endpoint {
 #[derive(Default)]
 struct Pool {
     connections: Mutex<Vec<Arc<Connection>>>,
+    /// When one was last dialled that no question waits for.
+    dialled_ahead: Mutex<Option<Instant>>,
     /// A place on one of them has come free.
     freed: Arc<Notify>,
 }
@@ -203,6 +205,14 @@ impl Endpoint {
         let now = Instant::now();
         let connection = match place {
             Place::Use(index) => pool[index].clone(),
+            Place::UseAndDial(index) => {
+                if self.may_dial_ahead(shared, ask.lane, now)
+                    && let Ok(permit) = shared.bounds.connections(ask.lane).clone().try_acquire_owned()
+                {
+                    pool.push(self.dial(shared, ask, permit));
+                }
+                pool[index].clone()
+            }
             Place::Overflow => return Way::Nowhere { dial: false },
             Place::Dial { or } => match (shared.bounds.connections(ask.lane).clone().try_acquire_owned(), or) {
                 (Ok(permit), _) => {
@@ -215,6 +225,16 @@ impl Endpoint {
         };
         let slot = connection.reserve(now);
         Way::Connection(connection, slot)
+    }
+
+    /// A server that takes no further connection is not to be asked for one with every question.
+    fn may_dial_ahead(&self, shared: &Shared, lane: Lane, now: Instant) -> bool {
+        let mut last = self.pool(lane).dialled_ahead.lock();
+        let may = last.is_none_or(|last| now >= last + shared.timing.redial);
+        if may {
+            *last = Some(now);
+        }
+        may
     }
 
     /// All connections there may be are in use: waits until one has a place or, where `dial`, another may be dialled, for half an exchange at

@@ -26,7 +26,7 @@ impl Lane {
 
 /// Questions one connection holds at most.
 pub(super) const MOST_PENDING: usize = 128;
-/// Cluster lane: a second connection from here on, further ones when all hold `CROWDED`.
+/// Cluster lane: a second connection is dialled from here on, further ones when all hold `CROWDED`.
 const SHARED: usize = 4;
 const CROWDED: usize = 100;
 /// Cluster connections of one server beyond which nothing is dialled for pipelining.
@@ -41,6 +41,8 @@ pub(super) struct Look {
     pub(super) in_flight: usize,
     /// It has answered out of order: a slow question does not hold up the others.
     pub(super) multiplexes: bool,
+    /// It stands: what is asked over it need not wait until it is dialled.
+    pub(super) established: bool,
     /// Dialled for one question that must not wait behind another; shared once that is done.
     pub(super) alone: bool,
     /// When its oldest question was placed.
@@ -52,6 +54,8 @@ pub(super) struct Look {
 pub(super) enum Place {
     /// On this connection.
     Use(usize),
+    /// On this connection; another is to be dialled for the questions that follow.
+    UseAndDial(usize),
     /// On a new one; `or` where the process has no room for a new one.
     Dial {
         /// The best there is without dialling.
@@ -61,19 +65,37 @@ pub(super) enum Place {
     Overflow,
 }
 
-/// Cluster lane: the least busy connection; a second one soon, further ones when crowded.
+/// Cluster lane: a second connection soon, further ones when crowded.
 pub(super) fn place_cluster(looks: &[Look]) -> Place {
     let shared = |look: &Look| !look.alone || look.in_flight == 0;
-    let count = looks.iter().filter(|look| shared(look)).count();
-    let best = (0..looks.len()).filter(|index| shared(&looks[*index])).min_by_key(|index| looks[*index].in_flight);
-    let Some(best) = best else { return Place::Dial { or: None } };
-    let load = looks[best].in_flight;
-    let enough = if count < 2 { SHARED } else { CROWDED };
-    if load < enough {
-        return Place::Use(best);
+    place_pipelined(looks, shared, |count| if count < 2 { SHARED } else { CROWDED }, MOST_CLUSTER)
+}
+
+/// A server whose connections have a stream a question: whatever the lane, one connection will do until it is crowded.
+pub(super) fn place_multiplexed(looks: &[Look]) -> Place {
+    place_pipelined(looks, |_| true, |_| CROWDED, usize::MAX)
+}
+
+/// The least busy connection that stands; nobody waits for one that is still being dialled while another has room. Of so many connections
+/// each is to hold fewer than `enough` questions, else one more is dialled, unless there are `most` of them.
+fn place_pipelined(looks: &[Look], shared: impl Fn(&Look) -> bool, enough: impl Fn(usize) -> usize, most: usize) -> Place {
+    let usable: Vec<usize> = (0..looks.len()).filter(|index| shared(&looks[*index])).collect();
+    let has_room = |index: &usize| looks[*index].established && looks[*index].in_flight < MOST_PENDING;
+    let least_busy = |index: &usize| looks[*index].in_flight;
+    let may_dial = usable.len() < most;
+    if let Some(best) = usable.iter().copied().filter(has_room).min_by_key(least_busy) {
+        let being_dialled = usable.iter().any(|index| !looks[*index].established);
+        let crowded = looks[best].in_flight >= enough(usable.len());
+        return if crowded && may_dial && !being_dialled { Place::UseAndDial(best) } else { Place::Use(best) };
     }
+    let Some(best) = usable.iter().copied().min_by_key(least_busy) else { return Place::Dial { or: None } };
+    let load = looks[best].in_flight;
     let or = (load < MOST_PENDING).then_some(best);
-    if count < MOST_CLUSTER { Place::Dial { or } } else { or.map_or(Place::Overflow, Place::Use) }
+    match or {
+        Some(best) if load < enough(usable.len()) || !may_dial => Place::Use(best),
+        None if !may_dial => Place::Overflow,
+        or => Place::Dial { or },
+    }
 }
 
 /// Elastic lane: an idle connection, one that answers out of order, or a new one. Behind another question on a serial connection only
@@ -96,19 +118,10 @@ pub(super) fn place_elastic(looks: &[Look]) -> Place {
 pub(super) fn place_alone(lane: Lane, looks: &[Look]) -> Place {
     let or = match (lane, place_cluster(looks)) {
         (Lane::Elastic, _) | (_, Place::Overflow) => None,
-        (_, Place::Use(index)) => Some(index),
+        (_, Place::Use(index) | Place::UseAndDial(index)) => Some(index),
         (_, Place::Dial { or }) => or,
     };
     Place::Dial { or }
-}
-
-/// A server whose connections have a stream a question: the least busy one, whatever the lane; another when all are crowded.
-pub(super) fn place_multiplexed(looks: &[Look]) -> Place {
-    let Some(best) = (0..looks.len()).min_by_key(|index| looks[*index].in_flight) else { return Place::Dial { or: None } };
-    match looks[best].in_flight {
-        load if load < CROWDED => Place::Use(best),
-        load => Place::Dial { or: (load < MOST_PENDING).then_some(best) },
-    }
 }
 
 /// Elastic lane, no connection free, none to be dialled, no room over UDP.
@@ -124,19 +137,41 @@ mod tests {
     use super::*;
 
     fn look(in_flight: usize) -> Look {
-        Look { in_flight, multiplexes: false, alone: false, head_since: None }
+        Look { in_flight, multiplexes: false, established: true, alone: false, head_since: None }
+    }
+
+    fn dialled(in_flight: usize) -> Look {
+        Look { established: false, ..look(in_flight) }
     }
 
     #[test]
     fn cluster_questions_pipeline_on_two_connections_until_crowded() {
         assert_eq!(place_cluster(&[]), Place::Dial { or: None });
         assert_eq!(place_cluster(&[look(3)]), Place::Use(0));
-        assert_eq!(place_cluster(&[look(4)]), Place::Dial { or: Some(0) });
+        assert_eq!(place_cluster(&[look(4)]), Place::UseAndDial(0));
         assert_eq!(place_cluster(&[look(99), look(98)]), Place::Use(1));
-        assert_eq!(place_cluster(&[look(100), look(101)]), Place::Dial { or: Some(0) });
+        assert_eq!(place_cluster(&[look(100), look(101)]), Place::UseAndDial(0));
         assert_eq!(place_cluster(&[look(128), look(128)]), Place::Dial { or: None });
         assert_eq!(place_cluster(&[look(120); 8]), Place::Use(0));
         assert_eq!(place_cluster(&[look(128); 8]), Place::Overflow);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_connection_that_is_being_dialled_while_another_has_room() {
+        assert_eq!(place_cluster(&[look(90), dialled(0)]), Place::Use(0));
+        assert_eq!(place_cluster(&[look(127), dialled(0)]), Place::Use(0), "nor is a third dialled meanwhile");
+        assert_eq!(place_cluster(&[look(128), dialled(0)]), Place::Use(1));
+        assert_eq!(place_cluster(&[look(128), dialled(100)]), Place::Dial { or: Some(1) });
+        assert_eq!(place_multiplexed(&[look(110), dialled(3)]), Place::Use(0));
+    }
+
+    #[test]
+    fn before_any_connection_stands_questions_spread_over_those_that_are_being_dialled() {
+        assert_eq!(place_cluster(&[dialled(3)]), Place::Use(0));
+        assert_eq!(place_cluster(&[dialled(4)]), Place::Dial { or: Some(0) });
+        assert_eq!(place_cluster(&[dialled(9), dialled(7)]), Place::Use(1));
+        assert_eq!(place_cluster(&[dialled(127); 8]), Place::Use(0));
+        assert_eq!(place_cluster(&[dialled(128); 8]), Place::Overflow);
     }
 
     #[test]
@@ -168,7 +203,7 @@ mod tests {
     fn where_every_question_has_a_stream_one_connection_is_enough_until_crowded() {
         assert_eq!(place_multiplexed(&[]), Place::Dial { or: None });
         assert_eq!(place_multiplexed(&[look(99)]), Place::Use(0));
-        assert_eq!(place_multiplexed(&[look(101), look(100)]), Place::Dial { or: Some(1) });
+        assert_eq!(place_multiplexed(&[look(101), look(100)]), Place::UseAndDial(1));
         assert_eq!(place_multiplexed(&[look(128)]), Place::Dial { or: None });
     }
 

@@ -66,6 +66,7 @@ impl Task {
         let lost = match self.target.dial(&self.timing).await {
             Err(class) => Lost::Failed(class),
             Ok((connection, socket)) => {
+                self.open.shown.established.store(true, Relaxed);
                 self.serve(&connection, &socket).await;
                 connection.close(NO_ERROR, b"");
                 Lost::Closed

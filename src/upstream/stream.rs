@@ -113,6 +113,7 @@ impl Task {
     }
 
     async fn serve(&mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) -> End {
+        self.open.shown.established.store(true, Relaxed);
         // Dialling is no idleness.
         self.used_at = Instant::now();
         let mut frames = Frames::new();

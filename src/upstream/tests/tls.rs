@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Authority, NAME, Scratch, Shown};
@@ -33,12 +33,23 @@ struct Seen {
 
 impl TlsServer {
     async fn with(shown: &Shown) -> Self {
+        Self::with_at_most(shown, usize::MAX).await
+    }
+
+    /// Further connections are accepted, and nothing is said on them.
+    async fn with_at_most(shown: &Shown, connections: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let settings = Arc::new(Mutex::new(Arc::new(shown.settings(b"dot"))));
         let server = Self { address: listener.local_addr().unwrap(), settings: settings.clone(), seen: Arc::default() };
         let seen = server.seen.clone();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            let mut ignored = Vec::new();
+            for taken in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                if taken >= connections {
+                    ignored.push(stream);
+                    continue;
+                }
                 let acceptor = TlsAcceptor::from(settings.lock().clone());
                 tokio::spawn(serve(acceptor, stream, seen.clone()));
             }
@@ -270,4 +281,15 @@ async fn an_idle_connection_says_goodbye_and_the_next_one_resumes_its_session() 
     };
     tokio::time::timeout(MS(10_000), goodbyes).await.expect("close_notify, both times");
     assert_eq!((server.seen.full.load(SeqCst), server.seen.resumed.load(SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_second_connection_that_the_server_does_not_take() {
+    let shown = Authority::new().certify(NAME);
+    let server = TlsServer::with_at_most(&shown, 1).await;
+    let rig = trusting(&[server.named(NAME)], pinned(&[shown.pin()]));
+    assert_eq!(rig.ask("warm", Lane::Cluster).await, Ok(()));
+    let start = Instant::now();
+    assert!(rig.ask_all(&labels(100), Lane::Cluster).await.iter().all(Result::is_ok));
+    assert!(start.elapsed() < quick().dial, "{:?}", start.elapsed());
 }
