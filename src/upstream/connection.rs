@@ -8,13 +8,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Timing;
+use super::attempt::Ask;
 use super::dial;
 use super::failure::Lost;
 use super::lane::{Look, MOST_PENDING};
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::quic;
-use super::stream::{Task, answer};
+use super::stream::{self, Task};
 use crate::wire::{Answer, Key, SentOpt};
 
 /// A question on its way to a connection's task.
@@ -129,11 +130,14 @@ impl Connection {
         Slot(self.shown.clone())
     }
 
-    /// Hands a question over; a task that is gone drops it, and the oneshot tells.
-    pub(super) fn send(&self, request: Request) {
+    /// Hands a question over. Nothing comes of a task that died with its runtime.
+    pub(super) fn ask(&self, ask: &Ask<'_>, opt: SentOpt, slot: Slot) -> oneshot::Receiver<Result<Answer, Lost>> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request { key: *ask.key, opt, silence: ask.silence, expires: ask.deadline, reply, slot };
         if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
-            answer(request.reply, Err(Lost::Closed));
+            stream::answer(request.reply, Err(Lost::Closed));
         }
+        answer
     }
 }
 

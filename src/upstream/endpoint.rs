@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::Ask;
-use super::connection::{Connection, Dial, Request, Slot, Target};
+use super::connection::{Connection, Dial, Slot, Target};
 use super::failure::Lost;
 use super::group::Shared;
 use super::lane::{Look, Place, behind_young_head, place_alone, place_cluster, place_elastic, place_multiplexed};
@@ -177,18 +177,49 @@ impl Endpoint {
             }
         };
         shared.metrics.attempted(transport, ask.lane);
-        let (reply, answer) = oneshot::channel();
         let opt = match transport {
             _ if ask.without_opt || !self.takes_opt(Instant::now()) => SentOpt::Absent,
             Transport::Tls | Transport::Quic => SentOpt::Padded,
             _ if ask.key.dnssec_ok => SentOpt::Bare,
             _ => SentOpt::Absent,
         };
-        connection.send(Request { key: *ask.key, opt, silence: ask.silence, expires: ask.deadline, reply, slot });
-        // Ends with the exchange at the latest, which has a timer of its own. Of a task that died with its runtime nothing comes.
-        let exchange = pin!(async { answer.await.unwrap_or(Err(Lost::Closed)) });
+        let exchange = pin!(self.exchange(ask, opt, connection, slot));
         // Where the cluster lane has found the server silent, so it is for the questions that have no such rule.
         self.unless_silent(ask, shared.timing.patience, false, exchange).await
+    }
+
+    /// Over this connection; while it is still being dialled, over another of the elastic lane that falls idle. Ends with the exchange at the
+    /// latest, which has a timer of its own.
+    async fn exchange(&self, ask: &Ask<'_>, opt: SentOpt, mut connection: Arc<Connection>, slot: Slot) -> Result<Answer, Lost> {
+        let freed = &self.pool(ask.lane).freed;
+        let mut answer = connection.ask(ask, opt, slot);
+        while ask.lane == Lane::Elastic && !ask.alone && !connection.look().established {
+            tokio::select! {
+                biased;
+                outcome = &mut answer => return outcome.unwrap_or(Err(Lost::Closed)),
+                () = freed.notified() => {
+                    if !connection.look().established {
+                        let Some((idle, slot)) = self.idle(ask.lane) else { continue };
+                        answer = idle.ask(ask, opt, slot);
+                        connection = idle;
+                    }
+                    // One of those who wait is told of all that have come free.
+                    freed.notify_one();
+                }
+            }
+        }
+        // Of a task that died with its runtime nothing comes.
+        answer.await.unwrap_or(Err(Lost::Closed))
+    }
+
+    fn idle(&self, lane: Lane) -> Option<(Arc<Connection>, Slot)> {
+        let pool = self.pool(lane).connections.lock();
+        let idle = pool.iter().rev().find(|connection| {
+            let look = connection.look();
+            look.established && look.in_flight == 0 && !connection.is_closing()
+        })?;
+        let slot = idle.reserve(Instant::now());
+        Some((idle.clone(), slot))
     }
 
     /// Finds the connection, or dials it; all under one short lock.
@@ -255,7 +286,7 @@ impl Endpoint {
                 }
                 () = pool.freed.notified() => match self.place(shared, ask) {
                     Way::Connection(connection, slot) => {
-                        // Places come free many at a time, and one of those who wait is told.
+                        // One of those who wait is told of all that have come free.
                         pool.freed.notify_one();
                         return Some((connection, slot));
                     }

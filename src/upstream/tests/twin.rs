@@ -88,7 +88,8 @@ impl Service {
             servers: vec![Server::Tcp(self.address)],
             endpoints: Some(twin()),
             trust: Trust::default(),
-            timing: quick(),
+            // None falls idle where a busy machine lets the questions wait.
+            timing: Timing { idle: MS(60_000), ..quick() },
         };
         Rig { group: Group::new(config, Arc::new(Bounds::default()), metrics.clone()), metrics }
     }
