@@ -128,7 +128,15 @@ impl Endpoint {
     }
 
     async fn over_udp(&self, shared: &Shared, ask: &Ask<'_>, address: SocketAddr) -> Result<Answer, Lost> {
-        let Ok(_permit) = shared.bounds.udp.try_acquire() else { return Err(Lost::Failed(FailureClass::Overload)) };
+        let bound = shared.bounds.udp(ask.lane);
+        let _permit = match bound.try_acquire() {
+            Ok(permit) => permit,
+            // As for a connection; other servers share this bound. On the heap, for it is rare.
+            Err(_) => match Box::pin(timeout_at(until_half(shared, ask), bound.acquire())).await {
+                Ok(Ok(permit)) => permit,
+                _ => return Err(Lost::Failed(FailureClass::Overload)),
+            },
+        };
         shared.metrics.attempted(Transport::Udp, ask.lane);
         let opt = if !ask.without_opt && self.takes_opt(Instant::now()) { SentOpt::Bare } else { SentOpt::Absent };
         let exchange = pin!(udp::ask(address, ask.key, opt, ask.deadline, &shared.timing, (&shared.pulse, &shared.metrics)));
@@ -162,7 +170,7 @@ impl Endpoint {
         let (connection, slot) = match self.place(shared, ask) {
             Way::Connection(connection, slot) => (connection, slot),
             Way::Nowhere { dial } => {
-                if overflow && shared.bounds.udp.available_permits() > 0 {
+                if overflow && shared.bounds.udp(ask.lane).available_permits() > 0 {
                     shared.metrics.overflowed();
                     // On the heap: one lives in every exchange's future otherwise.
                     match Box::pin(self.over_udp(shared, ask, self.server.address())).await {
@@ -268,13 +276,13 @@ impl Endpoint {
         may
     }
 
-    /// All connections there may be are in use: waits until one has a place or, where `dial`, another may be dialled, for half an exchange at
-    /// most, so that the other half is left for the answer. Where there are other servers, they are asked instead.
+    /// All connections there may be are in use: waits until one has a place or, where `dial`, another may be dialled. Where there are other
+    /// servers, they are asked instead.
     async fn wait_for_place(&self, shared: &Shared, ask: &Ask<'_>, mut dial: bool) -> Option<(Arc<Connection>, Slot)> {
         if ask.others {
             return None;
         }
-        let until = ask.deadline - shared.timing.exchange / 2;
+        let until = until_half(shared, ask);
         let pool = self.pool(ask.lane);
         loop {
             tokio::select! {
@@ -333,4 +341,9 @@ impl Endpoint {
         let slot = connection.reserve(now);
         Some((connection, slot))
     }
+}
+
+/// Until when a question waits for a place: half an exchange is left for the answer.
+fn until_half(shared: &Shared, ask: &Ask<'_>) -> Instant {
+    ask.deadline - shared.timing.exchange / 2
 }

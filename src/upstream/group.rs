@@ -43,37 +43,44 @@ pub struct GroupConfig {
 /// The process' bounds, shared by all groups, old and new: nodes × workers never multiply connections at CoreDNS.
 #[derive(Debug)]
 pub struct Bounds {
-    lanes: [Arc<Semaphore>; 2],
+    /// By lane.
+    connections: [Arc<Semaphore>; 2],
+    /// By lane.
+    udp: [Semaphore; 2],
     /// Pods that one group asks besides its servers.
     endpoints: usize,
-    pub(super) udp: Semaphore,
     /// Groups made so far.
     groups: AtomicU32,
 }
 
 impl Bounds {
-    /// Elastic connections unless configured otherwise.
+    /// Connections in the elastic lane unless configured otherwise.
     pub const CONNECTIONS: usize = 64;
-    /// Questions in flight over UDP unless configured otherwise.
+    /// Questions in flight over UDP in the elastic lane.
     pub const UDP_IN_FLIGHT: usize = 512;
     /// Pods that one group asks besides its servers, whatever the connections.
     const MOST_ENDPOINTS: usize = 16;
 
-    /// `connections` in the elastic lane (the cluster lane has a quarter of that besides, at least 4), `udp_in_flight` questions over UDP.
+    /// `connections` and `udp_in_flight` questions over UDP in the elastic lane; the cluster lane has a quarter of that besides, of connections at
+    /// least 4.
     pub fn new(connections: usize, udp_in_flight: usize) -> Self {
-        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         let cluster = (connections / 4).max(4);
         Bounds {
-            lanes: [permits(cluster), permits(connections)],
+            connections: [cluster, connections].map(permits).map(Arc::new),
+            udp: [udp_in_flight / 4, udp_in_flight].map(permits),
             // Each wants a connection in the cluster lane, and some want two.
             endpoints: (cluster / 2).min(Self::MOST_ENDPOINTS),
-            udp: Semaphore::new(udp_in_flight.min(Semaphore::MAX_PERMITS)),
             groups: AtomicU32::default(),
         }
     }
 
     pub(super) fn connections(&self, lane: Lane) -> &Arc<Semaphore> {
-        &self.lanes[lane as usize]
+        &self.connections[lane as usize]
+    }
+
+    pub(super) fn udp(&self, lane: Lane) -> &Semaphore {
+        &self.udp[lane as usize]
     }
 }
 

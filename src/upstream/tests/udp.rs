@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use super::servers::{Manner, answer, tcp, udp};
+use super::servers::{Manner, answer, is_slow, tcp, udp};
 use super::*;
 
 #[tokio::test]
@@ -57,6 +57,24 @@ async fn a_datagram_lost_twice_is_sent_a_third_time_and_no_more() {
     .await;
     assert_eq!(rig(&[Server::Udp(mute)]).ask("x", Lane::Elastic).await, Err(FailureClass::QueryTimeout));
     assert_eq!(count.load(SeqCst), 3, "RFC 9520 §3.1");
+}
+
+#[tokio::test]
+async fn with_as_many_in_flight_as_there_may_be_a_question_waits_and_the_lanes_do_not_stand_in_each_others_way() {
+    let address = udp(|_, question| if is_slow(question) { vec![] } else { vec![answer(question)] }).await;
+    let rig = rig_with(&[Server::Udp(address)], Timing { exchange: MS(3_000), ..quick() }, Bounds::new(64, 8));
+    assert!(rig.ask_all(&labels(100), Lane::Cluster).await.iter().all(Result::is_ok), "two at a time");
+    assert!(rig.ask_all(&labels(100), Lane::Elastic).await.iter().all(Result::is_ok), "eight at a time");
+    let slow: Vec<String> = (0..9).map(|index| format!("slow{index}")).collect();
+    let start = Instant::now();
+    let cluster = async {
+        tokio::time::sleep(MS(100)).await;
+        assert!(rig.ask_all(&labels(100), Lane::Cluster).await.iter().all(Result::is_ok));
+        start.elapsed()
+    };
+    let (outcomes, after) = tokio::join!(rig.ask_all(&slow, Lane::Elastic), cluster);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(FailureClass::Overload)).count(), 1, "{outcomes:?}");
+    assert!(after < MS(1_500), "{after:?}: dead names of others kept the cluster's waiting");
 }
 
 #[tokio::test]
