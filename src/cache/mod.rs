@@ -76,14 +76,23 @@ impl Cache {
     pub fn lookup<R>(&self, key: &Key, profile: &Profile, epochs: Epochs, now: Instant, read: impl FnOnce(Found<'_>) -> R) -> Option<R> {
         let now = ttl::point(self.born, now);
         let (hash, shard) = self.place(key);
-        if let Some(found) = shard.read().look_up(hash, key, profile, epochs, now) {
-            return Some(read(found));
-        }
+        let failed = match shard.read().look_up(hash, key, profile, epochs, now) {
+            Some(Found::Failed { rcode, reason }) => Some(Found::Failed { rcode, reason }),
+            Some(found) => return Some(read(found)),
+            None => None,
+        };
         if ADDRESSES.contains(&key.qtype) {
-            return None;
+            return failed.map(read);
         }
         let (hash, shard) = self.place_of_name(key);
-        shard.read().look_up(hash, key, profile, epochs, now).map(read)
+        // An NXDOMAIN does not drop what other types failed by: here it goes before that, and expired it is stale with a failure marked.
+        let shard = shard.read();
+        match (shard.look_up(hash, key, profile, epochs, now), failed) {
+            (Some(Found::Stale { image, kind, .. }), Some(_)) => Some(Found::Stale { image, kind, retry: false }),
+            (None | Some(Found::Failed { .. }), failed @ Some(_)) => failed,
+            (found, _) => found,
+        }
+        .map(read)
     }
 
     /// Stores an answer in place of whatever was known, the other kind and failures included. With TTL 0 it is for its own

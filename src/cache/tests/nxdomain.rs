@@ -203,3 +203,23 @@ fn what_another_configuration_of_the_zone_said_of_one_type_does_not_hide_a_denia
     bench.insert(&name, nxdomain(&name, 5));
     assert_eq!(bench.look(&txt), denied(5));
 }
+
+#[test]
+fn a_denial_goes_before_an_older_failure_of_another_type_and_expired_is_stale_while_that_is_remembered() {
+    let (mut bench, name) = (Bench::new(Profile::CLUSTER), key("a.example"));
+    let txt = of_type(&name, TXT);
+    let failed = Seen::Failed(Rcode::SERV_FAIL, 22);
+    // The count of failures is at four: the last is remembered for 5 s.
+    for start in [0, 1000, 3000, 7000] {
+        bench.at(start).fail(&txt);
+    }
+    assert_eq!(bench.at(7500).look(&txt), failed);
+    bench.insert(&name, nxdomain(&name, 2));
+    assert_eq!((bench.look(&txt), bench.look(&of_type(&name, SRV))), (denied(2), denied(2)));
+    let stale = |retry| Seen::Stale { address: 0, kind: Kind::NxDomain, retry };
+    assert_eq!((bench.at(11_000).look(&txt), bench.look(&name)), (stale(false), stale(true)), "TXT alone is not to be asked again");
+    assert_eq!(bench.at(12_000).look(&txt), stale(true), "the failure is over");
+    bench.at(400_000).fail(&txt);
+    assert_eq!(bench.look(&txt), failed, "the denial is past its stale window");
+    bench.cache.audit();
+}
