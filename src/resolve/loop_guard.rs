@@ -3,6 +3,7 @@
 //! From time to time a name that nobody can guess is asked for through our own listener. It passes once on its way out; if it passes
 //! again, whoever is behind the upstream address sends our queries back, and the loop is broken with SERVFAIL.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// How the label of a probe begins.
@@ -11,6 +12,7 @@ const PREFIX: &[u8] = b"doorstep-loop-";
 /// Watches for a probe that passes twice.
 #[derive(Default)]
 pub struct LoopGuard {
+    /// 0: no probe has begun.
     nonce: AtomicU64,
     passed: AtomicBool,
     looping: AtomicBool,
@@ -18,10 +20,10 @@ pub struct LoopGuard {
 
 impl LoopGuard {
     /// Begins a probe; returns the first label of the name to ask for.
-    pub fn begin(&self, nonce: u64) -> String {
+    pub fn begin(&self, nonce: NonZeroU64) -> String {
         self.passed.store(false, Relaxed);
         self.looping.store(false, Relaxed);
-        self.nonce.store(nonce, Relaxed);
+        self.nonce.store(nonce.get(), Relaxed);
         format!("doorstep-loop-{nonce:016x}")
     }
 
@@ -33,7 +35,7 @@ impl LoopGuard {
     /// Notes a name on its way to the upstream; true if it is our probe and has passed before.
     pub(super) fn came_back(&self, name: &[u8]) -> bool {
         let Some(nonce) = nonce_of(name) else { return false };
-        if nonce != self.nonce.load(Relaxed) || !self.passed.swap(true, Relaxed) {
+        if nonce.get() != self.nonce.load(Relaxed) || !self.passed.swap(true, Relaxed) {
             return false;
         }
         self.looping.store(true, Relaxed);
@@ -41,16 +43,21 @@ impl LoopGuard {
     }
 }
 
-fn nonce_of(name: &[u8]) -> Option<u64> {
+/// A label that says 0 is none of ours: no probe has it, and before the first one it would be the one begun last.
+fn nonce_of(name: &[u8]) -> Option<NonZeroU64> {
     let (length, rest) = name.split_first()?;
     let label = rest.get(..usize::from(*length))?;
     let digits = std::str::from_utf8(label.strip_prefix(PREFIX)?).ok()?;
-    u64::from_str_radix(digits, 16).ok()
+    NonZeroU64::new(u64::from_str_radix(digits, 16).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nonce(number: u64) -> NonZeroU64 {
+        NonZeroU64::new(number).unwrap()
+    }
 
     fn wire(label: &str) -> Vec<u8> {
         let mut name = vec![label.len() as u8];
@@ -62,12 +69,12 @@ mod tests {
     #[test]
     fn a_probe_that_passes_twice_is_a_loop_and_a_new_probe_starts_afresh() {
         let guard = LoopGuard::default();
-        let name = wire(&guard.begin(7));
+        let name = wire(&guard.begin(nonce(7)));
         assert!(!guard.came_back(&name));
         assert!(!guard.looping());
         assert!(guard.came_back(&name));
         assert!(guard.looping());
-        let next = wire(&guard.begin(8));
+        let next = wire(&guard.begin(nonce(8)));
         assert!(!guard.looping());
         assert!(!guard.came_back(&name), "an old probe says nothing about the new one");
         assert!(!guard.came_back(&next));
@@ -76,10 +83,22 @@ mod tests {
     #[test]
     fn other_names_are_none_of_its_business() {
         let guard = LoopGuard::default();
-        guard.begin(7);
+        guard.begin(nonce(7));
         for name in [wire("www"), wire("doorstep-loop-zz"), vec![0], vec![63, 1]] {
             assert!(!guard.came_back(&name));
             assert!(!guard.came_back(&name));
         }
+    }
+
+    #[test]
+    fn before_the_first_probe_no_client_can_make_it_see_a_loop() {
+        let guard = LoopGuard::default();
+        for name in [wire("doorstep-loop-0000000000000000"), wire("doorstep-loop-0"), wire("doorstep-loop-0000000000000007")] {
+            assert!(!guard.came_back(&name) && !guard.came_back(&name));
+        }
+        assert!(!guard.looping());
+        // Having been asked for then does not make a probe of that number one that has passed.
+        let name = wire(&guard.begin(nonce(7)));
+        assert!(!guard.came_back(&name) && guard.came_back(&name));
     }
 }

@@ -63,7 +63,7 @@ async fn outcomes_are_counted_by_the_way_they_came() {
 #[tokio::test]
 async fn a_probe_that_comes_back_is_a_forwarding_loop() {
     let rig = Rig::new(Says::NxDomain { ttl: 0 }).await;
-    let label = rig.resolver.loop_guard().begin(0xD00D);
+    let label = rig.resolver.loop_guard().begin(0xD00D.try_into().unwrap());
     let probe = ask(format!("{label}.cluster.local").leak());
     assert_eq!(rig.ask(&probe).await.rcode, Rcode::NX_DOMAIN);
     assert!(!rig.resolver.loop_guard().looping());
