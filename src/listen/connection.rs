@@ -17,7 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::outgoing::Outgoing;
-use super::room::{Buffers, Finished, Shelf};
+use super::room::{AnswerRoom, Buffers, Finished};
 use super::seats::Seat;
 use super::tcp::Shared;
 use super::{Client, Respond, Transport, Verdict};
@@ -46,7 +46,7 @@ pub(super) struct Connection<R: Respond> {
     frames: Frames,
     outgoing: Outgoing,
     in_flight: JoinSet<Option<Finished>>,
-    shelf: Shelf,
+    answer_room: AnswerRoom,
     buffers: Buffers,
     timer: Pin<Box<Sleep>>,
     /// Since when nothing has been asked and nothing answered.
@@ -89,7 +89,7 @@ impl<R: Respond> Connection<R> {
         let born = Instant::now();
         Self {
             timer: Box::pin(sleep_until(born + shared.idle)),
-            shelf: shared.room.shelf(),
+            answer_room: shared.room.answer_room(),
             buffers: shared.room.buffers(),
             shared,
             stream,
@@ -158,7 +158,7 @@ impl<R: Respond> Connection<R> {
                 }
                 Verdict::Silence => {}
                 Verdict::Later(pending) => {
-                    self.in_flight.spawn(answer_later(self.shared.clone(), pending, self.shelf.clone()));
+                    self.in_flight.spawn(answer_later(self.shared.clone(), pending, self.answer_room.clone()));
                 }
             }
         }
@@ -289,9 +289,9 @@ impl<R: Respond> Connection<R> {
 }
 
 /// `None`: there is no answer, or no room for it.
-async fn answer_later<R: Respond>(shared: Arc<Shared<R>>, pending: R::Pending, shelf: Shelf) -> Option<Finished> {
+async fn answer_later<R: Respond>(shared: Arc<Shared<R>>, pending: R::Pending, answer_room: AnswerRoom) -> Option<Finished> {
     let reply = shared.respond.answer_later(shared.worker, pending).await?;
-    let finished = shelf.put(reply);
+    let finished = answer_room.put(reply);
     shared.counters().unread.add(usize::from(finished.is_none()));
     finished
 }

@@ -21,9 +21,9 @@ pub(super) struct Room {
     buffers: Arc<Semaphore>,
 }
 
-/// One connection's answers that are there and wait for it to take them. A client that does not read lets none be taken.
+/// Where one connection's answers wait for it to take them. A client that does not read lets none be taken.
 #[derive(Clone)]
-pub(super) struct Shelf {
+pub(super) struct AnswerRoom {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
@@ -45,8 +45,8 @@ impl Room {
         Self { answers: Arc::new(Semaphore::new(ANSWERS)), buffers: Arc::new(Semaphore::new(BUFFERS)) }
     }
 
-    pub(super) fn shelf(&self) -> Shelf {
-        Shelf { own: Arc::new(Semaphore::new(ANSWERS_OF_ONE)), all: self.answers.clone() }
+    pub(super) fn answer_room(&self) -> AnswerRoom {
+        AnswerRoom { own: Arc::new(Semaphore::new(ANSWERS_OF_ONE)), all: self.answers.clone() }
     }
 
     pub(super) fn buffers(&self) -> Buffers {
@@ -54,7 +54,7 @@ impl Room {
     }
 }
 
-impl Shelf {
+impl AnswerRoom {
     /// `None`: there is no room for it.
     pub(super) fn put(&self, reply: Vec<u8>) -> Option<Finished> {
         let octets = u32::try_from(reply.capacity()).ok()?;
@@ -95,9 +95,9 @@ mod tests {
     fn no_connections_answers_take_more_than_its_own_room_nor_all_together_more_than_there_is() {
         let room = Room::new();
         let fill = || {
-            let shelf = room.shelf();
-            let taken: Vec<_> = std::iter::from_fn(|| shelf.put(vec![0; REPLY])).collect();
-            (shelf, taken)
+            let answer_room = room.answer_room();
+            let taken: Vec<_> = std::iter::from_fn(|| answer_room.put(vec![0; REPLY])).collect();
+            (answer_room, taken)
         };
         let mut full: Vec<_> = (0..ANSWERS / ANSWERS_OF_ONE).map(|_| fill()).collect();
         assert!(full.iter().all(|(_, taken)| taken.len() == ANSWERS_OF_ONE / REPLY));

@@ -15,7 +15,7 @@ use super::seats::Seats;
 use super::supervised::Watched;
 use super::tcp::{House, Shared};
 use super::udp::{self, UdpLoop};
-use super::worker::{Ground, WorkerLoop};
+use super::worker::{WorkerLoop, WorkerRuntime};
 use super::{Config, Respond};
 use crate::lifecycle::Supervisor;
 
@@ -78,7 +78,7 @@ impl Listeners {
         }
         let watched = Arc::new(Watched::new(supervisor, format!("runtime of worker {worker}")));
         let worker_loop = WorkerLoop { shared, listeners, handover: handed_over, serving: self.streams.subscribe() };
-        let first = Ground::new(&worker_loop.listeners)?;
+        let first = WorkerRuntime::new(&worker_loop.listeners)?;
         self.runtimes.push(Builder::new().name(format!("worker-{worker}")).spawn(move || worker_loop.run(first, &watched))?);
         Ok(())
     }

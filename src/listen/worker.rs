@@ -34,14 +34,14 @@ pub(super) struct WorkerLoop<R: Respond> {
     pub(super) serving: watch::Receiver<()>,
 }
 
-/// What a worker's thread runs on until it panics: all that takes descriptors before the first connection.
-pub(super) struct Ground {
+/// A worker's runtime until it panics, and what it polls from the first moment: all that takes descriptors before the first connection.
+pub(super) struct WorkerRuntime {
     runtime: Runtime,
     /// Duplicates, which end with the runtime that polls them.
     listeners: Vec<TcpListener>,
 }
 
-impl Ground {
+impl WorkerRuntime {
     /// # Errors
     /// What the operating system says against a runtime, or a duplicate of one of these.
     pub(super) fn new(listeners: &[TcpListener]) -> io::Result<Self> {
@@ -52,11 +52,11 @@ impl Ground {
 
 impl<R: Respond + Clone> WorkerLoop<R> {
     /// Runs until TCP has ended and no datagram waits any more, or until it has died too often.
-    pub(super) fn run(mut self, first: Ground, watched: &Arc<Watched>) {
+    pub(super) fn run(mut self, first: WorkerRuntime, watched: &Arc<Watched>) {
         let mut next = Some(first);
         supervised::run(watched, || {
             // After a panic everything that the old runtime held is gone with it, its connections included.
-            if let Some(Ground { runtime, listeners }) = next.take().or_else(|| self.another()) {
+            if let Some(WorkerRuntime { runtime, listeners }) = next.take().or_else(|| self.another()) {
                 runtime.block_on(self.serve(listeners, watched));
             }
         });
@@ -65,11 +65,11 @@ impl<R: Respond + Clone> WorkerLoop<R> {
     /// What to run on after a panic; `None` where that cannot be had before TCP must end. The old runtime has just given back as many
     /// descriptors as this takes, but others may have been quicker. There is no sign of life meanwhile: a pod in which this lasts, with
     /// nobody to answer what is not in memory, is not to stay ready.
-    fn another(&self) -> Option<Ground> {
+    fn another(&self) -> Option<WorkerRuntime> {
         let mut told = false;
         loop {
-            match Ground::new(&self.listeners) {
-                Ok(ground) => return Some(ground),
+            match WorkerRuntime::new(&self.listeners) {
+                Ok(runtime) => return Some(runtime),
                 Err(_) if self.serving.has_changed().is_err() => return None,
                 Err(error) if !told => tracing::error!(%error, "a worker cannot start again yet; it goes on trying"),
                 Err(_) => {}
