@@ -52,7 +52,7 @@ impl Descriptors {
 fn needed(config: &Config) -> u64 {
     let listen = &config.listen;
     let clients = 2 * listen.tcp_connections;
-    let upstreams = config.limits.upstream_connections + Bounds::UDP_IN_FLIGHT;
+    let upstreams = Bounds::sockets(config.limits.upstream_connections, Bounds::UDP_IN_FLIGHT);
     let workers = listen.workers * (RUNTIME + SOCKETS * listen.addresses.len());
     (clients + upstreams + workers + OTHERS) as u64
 }
@@ -60,6 +60,17 @@ fn needed(config: &Config) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::args::ServeArgs;
+    use crate::upstream::Server;
+
+    #[test]
+    fn connections_to_upstreams_are_needed_for_both_lanes() {
+        let args = ServeArgs { upstream: vec![Server::Tcp("192.0.2.1:53".parse().unwrap())], ..ServeArgs::default() };
+        let mut config = crate::config::load(&args).unwrap();
+        let usual = needed(&config);
+        config.limits.upstream_connections += 400;
+        assert_eq!(needed(&config), usual + 400 + 100, "the cluster lane has a quarter of that besides");
+    }
 
     #[test]
     fn the_limit_is_too_small_only_below_what_is_needed() {

@@ -65,14 +65,24 @@ impl Bounds {
     /// least 4.
     pub fn new(connections: usize, udp_in_flight: usize) -> Self {
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
-        let cluster = (connections / 4).max(4);
+        let [connections, udp] = Self::by_lane(connections, udp_in_flight);
         Bounds {
-            connections: [cluster, connections].map(permits).map(Arc::new),
-            udp: [udp_in_flight / 4, udp_in_flight].map(permits),
             // Each wants a connection in the cluster lane, and some want two.
-            endpoints: (cluster / 2).min(Self::MOST_ENDPOINTS),
+            endpoints: (connections[Lane::Cluster as usize] / 2).min(Self::MOST_ENDPOINTS),
+            connections: connections.map(permits).map(Arc::new),
+            udp: udp.map(permits),
             groups: AtomicU32::default(),
         }
+    }
+
+    /// Sockets that may be open at once within these bounds: the connections of both lanes, and one for each of their questions over UDP.
+    pub fn sockets(connections: usize, udp_in_flight: usize) -> usize {
+        Self::by_lane(connections, udp_in_flight).as_flattened().iter().sum()
+    }
+
+    /// Connections, and questions over UDP.
+    fn by_lane(connections: usize, udp_in_flight: usize) -> [[usize; 2]; 2] {
+        [[(connections / 4).max(4), connections], [udp_in_flight / 4, udp_in_flight]]
     }
 
     pub(super) fn connections(&self, lane: Lane) -> &Arc<Semaphore> {
@@ -331,5 +341,19 @@ impl Group {
     /// The same, and the silence began at most 5 s ago: nobody need wait for another second of it.
     pub fn silent_lately(&self, now: std::time::Instant) -> bool {
         self.shared.pulse.silent_lately(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_sockets_are_counted_as_there_are_permits_for() {
+        for (connections, udp_in_flight) in [(1, 1), (16, 512), (64, 512), (1_000_000, 512)] {
+            let bounds = Bounds::new(connections, udp_in_flight);
+            let permits = |lane: &Lane| bounds.connections(*lane).available_permits() + bounds.udp(*lane).available_permits();
+            assert_eq!(Bounds::sockets(connections, udp_in_flight), Lane::ALL.iter().map(permits).sum::<usize>());
+        }
     }
 }
