@@ -57,6 +57,14 @@ fn a_wrong_file_is_told_line_and_column_before_anything_is_served() {
 }
 
 #[test]
+fn preflight_asks_no_cluster_on_a_wrong_file() {
+    let stage = Stage::beside_others();
+    let file = stage.file("doorstep.yaml", "redirect: { accept_cilium: some }\n");
+    let (code, _, said) = run(&["preflight", "--config", file.to_str().unwrap(), "--kubeconfig", "/nowhere"]);
+    assert!(code == 1 && said.contains("doorstep.yaml:1:28") && said.contains("`some`"), "{code} {said}");
+}
+
+#[test]
 fn a_good_file_is_said_to_be_well() {
     let stage = Stage::beside_others();
     let file = stage.file("doorstep.yaml", "cache:\n  size: 32MiB\n");

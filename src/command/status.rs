@@ -23,7 +23,11 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 
 /// Asks the cluster that the flags name and prints what it says; exit codes as of [`run`].
 pub(super) fn look(args: &ClusterArgs) -> ExitCode {
-    match ask(args, CiliumConfig::default(), async |operator| operator.look(now()).await) {
+    let sight = at_cluster(args, async |operator| {
+        let told = told(&operator).await?;
+        operator.knowing(told).look(now()).await
+    });
+    match sight {
         Ok(sight) => {
             show(&sight, args.output);
             ExitCode::SUCCESS
@@ -55,27 +59,17 @@ pub(super) fn at_cluster<T>(args: &ClusterArgs, what: impl AsyncFnOnce(Operator)
     runtime.block_on(async { what(Operator::connect(config).await?).await })
 }
 
-/// The same, with what is said of Cilium; where that is nothing, with what the agents' configuration says.
+/// What the agents were told of Cilium and of network policies, which decides what they do. A file that they refuse decides nothing.
 ///
 /// # Errors
-/// What the cluster says, or why it says nothing.
-pub(super) fn ask<T>(
-    args: &ClusterArgs,
-    said: CiliumConfig,
-    what: impl AsyncFnOnce(Operator) -> Result<T, OperatorError>,
-) -> Result<T, OperatorError> {
-    at_cluster(args, async |operator| {
-        if said != CiliumConfig::default() {
-            return what(operator.knowing(said)).await;
-        }
-        // What the agents were told of Cilium decides what they do; a file that they refuse decides nothing.
-        let told = operator.configuration().await?.and_then(|text| File::parse(&text).ok());
-        what(operator.knowing(told.unwrap_or_default().cilium)).await
-    })
+/// The cluster does not answer.
+pub(super) async fn told(operator: &Operator) -> Result<CiliumConfig, OperatorError> {
+    let file = operator.configuration().await?.and_then(|text| File::parse(&text).ok());
+    Ok(file.unwrap_or_default().cilium)
 }
 
 /// Says what is wrong; exit code 1.
-pub(super) fn fail(error: &OperatorError, output: Output) -> ExitCode {
+pub(super) fn fail(error: &impl std::fmt::Display, output: Output) -> ExitCode {
     match output {
         Output::Text => complain(format_args!("doorstep: {error}")),
         Output::Json => print(format_args!("{}", serde_json::json!({ "error": error.to_string() }))),

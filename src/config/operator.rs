@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 use super::args::Output;
-use crate::k8s::{CiliumVersion, read_drain_over};
+use crate::k8s::{CiliumConfig, CiliumVersion, read_drain_over};
 
 pub(super) const PREFLIGHT: &str = "\
 Network policies are enforced after the redirect, against the pod that answers. A policy that lets pods reach kube-dns by its labels \
@@ -15,6 +15,9 @@ alone takes DNS from them once it is redirected. Policies add up for each pod, s
 
 It reads, with your own rights: network policies, CiliumNetworkPolicies, CiliumClusterwideNetworkPolicies, namespaces and pods of all \
 namespaces. What it may not read is told as unknown. It changes nothing.
+
+It judges as the agents do, by the section `redirect` of their configuration: the one in ConfigMap doorstep, or of --config. What \
+`accept_network_policies: true` accepts there is told and is not in the way.
 
 Who knows what a policy does to DNS, and wants it so, annotates it: doorstep.dev/acknowledged=true
 
@@ -52,12 +55,27 @@ pub struct PreflightArgs {
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// The namespace of Cilium
-    #[arg(long, value_name = "NAME", default_value = "kube-system")]
-    pub cilium_namespace: String,
-    /// Cilium's version, where the image's tag does not tell
+    /// The agents' configuration file, where the cluster does not have it yet [default: ConfigMap doorstep, where it may be read]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The namespace of Cilium [default: what the configuration says, else kube-system]
+    #[arg(long, value_name = "NAME")]
+    pub cilium_namespace: Option<String>,
+    /// Cilium's version, where neither the image's tag nor the configuration tells
     #[arg(long, value_name = "VERSION", value_parser = cilium_version)]
     pub cilium_version: Option<CiliumVersion>,
+}
+
+impl PreflightArgs {
+    /// What the agents are told, these flags laid over it.
+    #[must_use]
+    pub fn over(&self, told: CiliumConfig) -> CiliumConfig {
+        CiliumConfig {
+            namespace: self.cilium_namespace.clone().unwrap_or(told.namespace),
+            version: self.cilium_version.or(told.version),
+            ..told
+        }
+    }
 }
 
 /// Flags of `doorstep status`.

@@ -6,20 +6,31 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::status::{ask, fail};
+use super::status::{at_cluster, fail, told};
 use super::terminal::print;
+use crate::config;
 use crate::config::args::Output;
 use crate::config::operator::PreflightArgs;
-use crate::k8s::{CiliumConfig, PolicyReview};
+use crate::k8s::PolicyReview;
 use crate::redirect::Shut;
 
 /// Asks the cluster. Exit codes: 0 nothing is in the way; 1 something is, or may be, or the cluster does not answer.
 pub fn run(args: &PreflightArgs) -> ExitCode {
-    let said = CiliumConfig { namespace: args.cilium_namespace.clone(), version: args.cilium_version, ..CiliumConfig::default() };
     let output = args.cluster.output;
-    let asked = ask(&args.cluster, said, async |operator| {
+    let file = match args.config.as_deref().map(config::read).transpose() {
+        Ok(read) => read.map(|(file, _)| file),
+        Err(error) => return fail(&error, output),
+    };
+    let asked = at_cluster(&args.cluster, async |operator| {
+        let told = match file {
+            Some(file) => file.cilium,
+            None => told(&operator).await?,
+        };
+        let said = args.over(told);
+        let accepted = said.accept_network_policies;
+        let operator = operator.knowing(said);
         let gates = operator.gates().await?;
-        Ok(Preflight { gates, policies: operator.review_policies().await? })
+        Ok(Preflight { gates, policies: operator.review_policies().await?, accepted })
     });
     match asked {
         Ok(preflight) => {
@@ -37,6 +48,8 @@ pub fn run(args: &PreflightArgs) -> ExitCode {
 struct Preflight {
     gates: Vec<Shut>,
     policies: PolicyReview,
+    /// The agents are told to redirect whatever the policies do.
+    accepted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +73,10 @@ impl Verdict {
 
 impl Preflight {
     fn verdict(&self) -> Verdict {
-        if !self.gates.is_empty() || self.policies.findings.iter().any(|finding| !finding.acknowledged) {
+        let harmful = self.policies.findings.iter().any(|finding| !finding.acknowledged);
+        if !self.gates.is_empty() || harmful && !self.accepted {
             Verdict::Red
-        } else if !self.policies.unknown.is_empty() {
+        } else if !self.policies.unknown.is_empty() && !self.accepted {
             Verdict::Unknown
         } else {
             Verdict::Pass
@@ -75,6 +89,7 @@ impl Preflight {
             "verdict": self.verdict().label(),
             "gates": self.gates.iter().map(gate).collect::<Vec<_>>(),
             "network_policies": self.policies,
+            "accept_network_policies": self.accepted,
         })
     }
 }
@@ -99,7 +114,7 @@ mod tests {
 
     pub(super) fn preflight(findings: Vec<Finding>, unknown: &[&str]) -> Preflight {
         let unknown = unknown.iter().map(|what| (*what).to_owned()).collect();
-        Preflight { gates: Vec::new(), policies: PolicyReview { findings, unknown, policies: 3, pods: 50 } }
+        Preflight { gates: Vec::new(), policies: PolicyReview { findings, unknown, policies: 3, pods: 50 }, accepted: false }
     }
 
     #[test]
@@ -108,6 +123,14 @@ mod tests {
         assert_eq!(preflight(vec![finding(true)], &[]).verdict(), Verdict::Pass);
         assert_eq!(preflight(vec![finding(true), finding(false)], &["x"]).verdict(), Verdict::Red);
         assert_eq!(preflight(vec![finding(true)], &["pods may not be read"]).verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_the_agents_are_told_to_accept_is_not_in_the_way_and_a_gate_is() {
+        let accepted = Preflight { accepted: true, ..preflight(vec![finding(false)], &["x"]) };
+        assert_eq!(accepted.verdict(), Verdict::Pass);
+        let shut = Shut { gate: "ports", saw: "x".to_owned(), matters: "x", cure: "x".to_owned(), grave: false };
+        assert_eq!(Preflight { gates: vec![shut], ..accepted }.verdict(), Verdict::Red);
     }
 
     #[test]

@@ -13,10 +13,13 @@ const FAINT: Style = Style::new().dimmed();
 pub(super) fn text(preflight: &Preflight) -> String {
     let policies = &preflight.policies;
     let mut blocks: Vec<String> = preflight.gates.iter().map(gate).collect();
-    blocks.extend(policies.findings.iter().map(finding));
+    blocks.extend(policies.findings.iter().map(|found| finding(found, preflight.accepted)));
     blocks.extend(policies.unknown.iter().map(|what| format!("{BAD}unknown{BAD:#}   {what}")));
     let seen = format!("{} network policies and {} pods were looked at", policies.policies, policies.pods);
     blocks.push(match preflight.verdict() {
+        Verdict::Pass if preflight.accepted => {
+            format!("{GOOD}pass{GOOD:#}      network policies are accepted by the agents' `accept_network_policies: true`, and nothing else is in the way; {seen}")
+        }
         Verdict::Pass => format!("{GOOD}pass{GOOD:#}      nothing is in the way; {seen}"),
         Verdict::Red => {
             format!("{BAD}red{BAD:#}       cure what is above, or have it acknowledged by the annotation {ACKNOWLEDGED}: \"true\"; {seen}")
@@ -30,10 +33,14 @@ fn gate(shut: &Shut) -> String {
     format!("{BAD}gate{BAD:#}      {}: {}\nmatters   {}\n{FAINT}cure{FAINT:#}      {}", shut.gate, shut.saw, shut.matters, shut.cure)
 }
 
-fn finding(finding: &Finding) -> String {
+fn finding(finding: &Finding, accepted: bool) -> String {
     let protocols: Vec<String> = finding.protocols.iter().map(ToString::to_string).collect();
     let policies: Vec<String> = finding.policies.iter().map(Reference::to_string).collect();
-    let known = if finding.acknowledged { " (acknowledged)" } else { "" };
+    let known = match (finding.acknowledged, accepted) {
+        (true, _) => " (acknowledged)",
+        (false, true) => " (accepted)",
+        (false, false) => "",
+    };
     let mut lines =
         vec![format!("{BAD}policy{BAD:#}    {} over {}: {}{known}", says(finding.harm), protocols.join(" and "), policies.join(", "))];
     if finding.count > 0 {
@@ -62,6 +69,14 @@ fn says(harm: Harm) -> &'static str {
 mod tests {
     use super::super::tests::{finding, preflight};
     use super::*;
+
+    #[test]
+    fn what_is_accepted_goes_on_being_told() {
+        let accepted = Preflight { accepted: true, ..preflight(vec![finding(false)], &[]) };
+        let shown = anstream::adapter::strip_str(&text(&accepted)).to_string();
+        assert_eq!(shown.lines().next().map(|line| line.ends_with("networkpolicy app/allow-dns (accepted)")), Some(true), "{shown}");
+        assert!(shown.contains("\npass      network policies are accepted"), "{shown}");
+    }
 
     #[test]
     fn people_read_what_by_whom_why_and_the_cure() {

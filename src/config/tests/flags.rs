@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 
 use super::{args, environment, join};
 use crate::config::args::{Environment, Invocation, Kubernetes, Output, ServeArgs, parse_from};
-use crate::config::{ConfigError, join as joining};
+use crate::config::{ConfigError, File, join as joining};
 use crate::k8s;
 use crate::telemetry::Format;
 use crate::upstream::Server;
@@ -195,6 +195,20 @@ fn a_time_goes_with_a_drain_alone_and_keeps_to_its_bounds() {
     for wrong in ["redirect off --over 10m", "redirect drain --over 5", "redirect drain --over 2days"] {
         assert!(parse(wrong).unwrap_err().use_stderr(), "{wrong}");
     }
+}
+
+#[test]
+fn flags_of_preflight_override_what_the_agents_are_told_and_leave_the_rest() {
+    let file = "redirect: { cilium_namespace: cilium, accept_cilium: 1.18.4, accept_network_policies: true }";
+    let over = |flags: &str| {
+        let Ok(Invocation::Preflight(args)) = parse(&format!("preflight {flags}")) else { panic!("{flags}") };
+        args.over(File::parse(file).unwrap().cilium)
+    };
+    let told = over("");
+    assert_eq!((told.namespace.as_str(), told.version, told.accept_network_policies), ("cilium", None, true));
+    let said = over("--cilium-namespace other --cilium-version 1.18.4");
+    assert_eq!((said.namespace.as_str(), said.version), ("other", k8s::CiliumVersion::parse("1.18.4")));
+    assert_eq!((said.accept, said.accept_network_policies), (told.accept, true), "no flag says anything of these");
 }
 
 #[test]
