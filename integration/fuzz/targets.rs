@@ -50,7 +50,7 @@ fn answer(input: &[u8]) -> Result<u64, String> {
     let (key, packet) = differential::question_of(input);
     let Ok(taken) = Answer::from_upstream(input, differential::id_of(input), &key) else { return Ok(0) };
     let kind = taken.kind;
-    let result = (kind as u64 + 1) | (taken.image().octets().len() as u64 / 16) << 8 | u64::from(taken.chain_end().is_some()) << 40;
+    let result = (kind as u64 + 1) | (taken.image().octets().len() as u64 / 16) << 8 | u64::from(taken.chain().next().is_some()) << 40;
     let Ok(query) = Query::parse(&packet) else { return Ok(result) };
     for limit in [512, UDP, 65_535] {
         let mut out = vec![0xEE; limit];

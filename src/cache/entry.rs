@@ -196,7 +196,7 @@ impl Entry {
                 let prefetch = rest <= self.ttl / 10 && self.uses.tell_popular();
                 Some(Found::Fresh { image, kind, ttl: ttl::whole_seconds(rest), prefetch })
             }
-            // The stored end counts too: an answer may have been stored under a stricter profile than its qname's, for the end
+            // The stored end counts too: an answer may have been stored under a stricter profile than its qname's, for a name
             // of its CNAME chain.
             Some(kind) if now < self.stale_until && now - self.expires < ttl::span(profile.max_stale) => {
                 Some(Found::Stale { image, kind, retry: !failed })

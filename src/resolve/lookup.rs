@@ -202,9 +202,10 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
     lead.finish(settled);
 }
 
-/// A name whose CNAME chain crosses between two zones ages as both want it: of each two lives the shorter, such as that of cluster names.
+/// A name whose CNAME chain leads through several zones ages as all of them want it: of all lives the shortest, such as that of cluster
+/// names.
 fn governing(snapshot: &Snapshot, zone: &Zone, answer: &Answer) -> Profile {
-    answer.chain_end().map_or(zone.profile, |end| zone.profile.stricter(&snapshot.rules.zone(&end).profile))
+    answer.chain().fold(zone.profile, |profile, name| profile.stricter(&snapshot.rules.zone(&name).profile))
 }
 
 fn capped(answer: &Answer, profile: &Profile) -> u32 {

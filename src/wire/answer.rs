@@ -120,39 +120,36 @@ impl Answer {
 
     /// The addresses in the answer section, whatever their owner: those at the end of a CNAME chain too.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let image = self.image();
-        let message = image.message();
-        let mut at = HEADER + image.question().len();
-        let mut addresses = Vec::new();
-        for _ in 0..image.counts()[0] {
-            let Some(found) = Record::read(message, at) else { break };
+        let message = self.image().message();
+        let address = |found: Record| {
             let data = message.get(found.rdata..found.end).unwrap_or_default();
             let v4 = || data.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
             let v6 = || data.first_chunk::<16>().map(|octets| IpAddr::from(*octets));
-            addresses.extend(match found.rtype {
+            match found.rtype {
                 record::A if found.class == IN => v4(),
                 record::AAAA => v6(),
                 _ => None,
-            });
-            at = found.end;
-        }
-        addresses
+            }
+        };
+        self.answers().filter_map(address).collect()
     }
 
-    /// The name that the CNAME chain ends in; `None` without a chain.
-    pub fn chain_end(&self) -> Option<FoldedName> {
+    /// The names that the CNAME chain leads to, one after the other; none without a chain.
+    pub fn chain(&self) -> impl Iterator<Item = FoldedName> {
+        let message = self.image().message();
+        self.answers().filter(|found| found.rtype == record::CNAME).filter_map(|found| read_name(message, found.rdata))
+    }
+
+    /// The records of the answer section.
+    fn answers(&self) -> impl Iterator<Item = Record> {
         let image = self.image();
         let message = image.message();
         let mut at = HEADER + image.question().len();
-        let mut last = None;
-        for _ in 0..image.counts()[0] {
+        (0..image.counts()[0]).map_while(move |_| {
             let found = Record::read(message, at)?;
-            if found.rtype == record::CNAME {
-                last = Some(found.rdata);
-            }
             at = found.end;
-        }
-        read_name(message, last?)
+            Some(found)
+        })
     }
 }
 

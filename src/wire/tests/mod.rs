@@ -87,6 +87,11 @@ fn answer(asked: &Key, rcode: u8, sections: [&[Vec<u8>]; 3]) -> Answer {
     Answer::from_upstream(&message(asked, rcode, sections), ID, asked).unwrap()
 }
 
+/// Where its CNAME chain leads.
+fn chain_of(answer: &Answer) -> Vec<String> {
+    answer.chain().map(|name| name.to_string()).collect()
+}
+
 /// How replies over TCP look.
 const FORM: Form<'_> = Form { limit: 65_535, nsid: b"pod-1", ede: None, ede_text: "", rotation: 0, keepalive: None };
 

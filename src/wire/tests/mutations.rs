@@ -110,7 +110,7 @@ fn no_answer_makes_us_panic_and_what_we_take_we_can_send() {
         spoil(&mut random, &mut spoiled);
         let Ok(answer) = Answer::from_upstream(&spoiled, ID, asked) else { continue };
         taken += 1;
-        answer.chain_end();
+        assert!(answer.chain().count() <= answer.image().counts()[0]);
         let packet = asking(&mut random, asked);
         let limit = *[65_535, 512, 1232, random.random_range(300..600)].get(random.random_range(0..4)).unwrap();
         let form = Form { limit, ede: Some(Ede::StaleAnswer), rotation: random.random_range(0..9), keepalive: Some(100), ..FORM };
