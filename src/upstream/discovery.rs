@@ -121,13 +121,7 @@ fn at(servers: &[Server], twin: &Twin, address: IpAddr) -> Option<Server> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
-    fn base() -> Instant {
-        Instant::now()
-    }
+    use crate::upstream::tests::{S, base};
 
     fn some() -> Heard {
         Heard::Addresses(vec![ip("10.0.0.1")], S(30))

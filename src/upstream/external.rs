@@ -139,13 +139,7 @@ fn told(outcome: Result<Answer, Lost>) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
-    fn base() -> Instant {
-        Instant::now()
-    }
+    use crate::upstream::tests::{S, base};
 
     #[test]
     fn only_failures_in_a_row_raise_the_question_and_once_a_minute() {

@@ -135,6 +135,7 @@ pub(super) fn behind_young_head(looks: &[Look], young: Duration, now: Instant) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::tests::base;
 
     fn look(in_flight: usize) -> Look {
         Look { in_flight, multiplexes: false, established: true, alone: false, head_since: None }
@@ -208,9 +209,8 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
     fn behind_another_only_while_that_is_young() {
-        let start = Instant::now();
+        let start = base();
         let young = Duration::from_millis(20);
         let placed = Look { head_since: Some(start), ..look(1) };
         assert_eq!(behind_young_head(&[placed], young, start + Duration::from_millis(19)), Some(0));

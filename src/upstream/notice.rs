@@ -49,11 +49,7 @@ fn is_ours(class: FailureClass, out: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
-    fn base() -> Instant {
-        Instant::now()
-    }
+    use crate::upstream::tests::base;
 
     #[test]
     fn a_class_is_told_once_in_a_while_with_the_count_of_what_was_kept_back() {

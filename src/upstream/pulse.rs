@@ -122,11 +122,7 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
-    fn base() -> Instant {
-        Instant::now()
-    }
+    use crate::upstream::tests::base;
 
     #[test]
     fn silence_counts_from_the_first_unheard_question() {

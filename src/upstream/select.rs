@@ -133,11 +133,7 @@ pub(super) fn choose(standings: &[Standing], lane: Lane, tried: u64, dice: u64, 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
-    fn base() -> Instant {
-        Instant::now()
-    }
+    use crate::upstream::tests::base;
 
     fn busy(in_flight: usize) -> Standing {
         Standing { loads: [Load { in_flight, latency: None }; 2], ..Standing::default() }

@@ -10,12 +10,19 @@ mod twin;
 mod udp;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Bounds, FailureClass, Group, GroupConfig, Lane, Metrics, Server, Timing, Trust};
 use crate::wire::{FoldedName, Key};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
+pub(super) const S: fn(u64) -> Duration = Duration::from_secs;
+
+/// Where virtual time begins; the tests of what takes `now` add to it.
+#[expect(clippy::disallowed_methods, reason = "one base instant for virtual time")]
+pub(super) fn base() -> Instant {
+    Instant::now()
+}
 
 /// A question whose first label says what the server does.
 fn key(label: &str) -> Key {
