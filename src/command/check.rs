@@ -159,6 +159,6 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         let (text, code) = tell(&path, Output::Text);
-        assert!(text.ends_with("there is no such file") && code == 1, "{text}");
+        assert!(text.contains("there is no such file; look how") && code == 1, "{text}");
     }
 }

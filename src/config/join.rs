@@ -54,13 +54,15 @@ pub(super) fn content(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let mut content = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(MOST_OCTETS as u64 + 1).read_to_end(&mut content)).map_err(|error| {
         unreadable(match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::NotFound => "there is no such file; look how its name is spelt, and in a pod whether it is mounted".to_owned(),
             io::ErrorKind::IsADirectory => "this is a directory; name the file in it".to_owned(),
-            _ => format!("cannot be read: {error}"),
+            _ => format!("cannot be read: {error}; look at its owner and its mode"),
         })
     })?;
     if content.len() > MOST_OCTETS {
-        return Err(unreadable("larger than 1 MiB, which is more than a ConfigMap holds".to_owned()));
+        return Err(unreadable(
+            "larger than 1 MiB, which is more than a ConfigMap holds; name the file that is meant, or shorten it".to_owned(),
+        ));
     }
     Ok(content)
 }

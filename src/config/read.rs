@@ -81,19 +81,25 @@ impl<'a> Reader<'a> {
         &[]
     }
 
-    /// One word or number, understood by `parse`.
-    pub(super) fn scalar<T>(&mut self, node: &Node, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    /// One word or number, understood by `parse`; `example` is one that is.
+    pub(super) fn scalar<T>(&mut self, node: &Node, example: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let parsed = match &node.value {
             Value::Text(text) | Value::Number(text) => parse(text),
             Value::Flag(flag) => parse(if *flag { "true" } else { "false" }),
-            other => Err(format!("one value is expected here; this is {}", describe(other))),
+            other => Err(format!("one value is expected here, such as `{example}`; this is {}", describe(other))),
         };
         parsed.map_err(|message| self.wrong(node.place, message)).ok()
     }
 
-    /// The value of an optional key, understood by `parse`.
-    pub(super) fn optional<T>(&mut self, section: &Section<'_>, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        section.find(key).and_then(|node| self.scalar(node, parse))
+    /// The value of an optional key, understood by `parse`; `example` is one that is.
+    pub(super) fn optional<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        section.find(key).and_then(|node| self.scalar(node, example, parse))
     }
 
     /// The node of a key that must be there; `place` is where it is missing, `example` what it could be.

@@ -88,7 +88,9 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     let edges = !text.starts_with('-') && !text.ends_with('-');
     let letters = text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
     if text.is_empty() || text.len() > LONGEST_LABEL || !edges || !letters {
-        return Err(format!("not a name in Kubernetes: 1 to {LONGEST_LABEL} of a-z, 0-9 and inner hyphens"));
+        return Err(format!(
+            "not a name in Kubernetes, which has 1 to {LONGEST_LABEL} of a-z, 0-9 and inner hyphens; write it like kube-system"
+        ));
     }
     Ok(text.to_owned())
 }
@@ -112,11 +114,13 @@ pub fn live_port_names(udp: &str, tcp: &str) -> Result<PortNames, String> {
 fn port_names(text: &str) -> Result<PortNames, String> {
     let name = |text: &str| {
         let known = label(text).ok().filter(|name| name.len() <= LONGEST_PORT_NAME && name.contains(|letter: char| letter.is_alphabetic()));
-        known.ok_or_else(|| format!("`{text}` is no port name: 1 to {LONGEST_PORT_NAME} of a-z, 0-9 and inner hyphens, with a letter"))
+        known.ok_or_else(|| {
+            format!("`{text}` is no port name: 1 to {LONGEST_PORT_NAME} of a-z, 0-9 and inner hyphens, with a letter; write it like `dns`")
+        })
     };
     let (udp, tcp) = text.split_once(',').ok_or("two names with a comma between, the UDP port's first: dns,dns-tcp")?;
     if udp == tcp {
-        return Err("the two ports of a Service have different names".to_owned());
+        return Err("the two ports of a Service have different names, such as dns,dns-tcp".to_owned());
     }
     Ok(PortNames { udp: name(udp)?, tcp: name(tcp)? })
 }

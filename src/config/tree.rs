@@ -74,14 +74,35 @@ pub(super) fn parse(text: &str) -> Result<Node, Box<Mistake>> {
     })
 }
 
+/// Words of the parser's, and the cure for what they are said of.
+const CURES: [(&str, &str); 9] = [
+    ("tabs", "indent with spaces"),
+    ("did not find expected", "indent it as deep as the lines it belongs to"),
+    ("mapping values are not allowed", "put a text with a colon in it in quotes, or begin a new line"),
+    ("unexpected character", "put a text that begins so in quotes"),
+    ("unclosed", "close it"),
+    ("mismatched bracket", "close it with its like"),
+    ("reference to unknown", "put a text that begins with `*` in quotes"),
+    ("not a finite number", "write one that is, or put a text in quotes"),
+    ("limit", "nest less"),
+];
+/// For what is not among these.
+const ANY_CURE: &str = "look at the indentation, the quotes and the brackets here and in the line before";
+
 /// The parser's words, but for what it would say to programmers.
 fn say(error: &Error) -> String {
     match error.without_snippet() {
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` is given twice; once is enough"),
-        Error::MultipleDocuments { .. } => "a second document begins here; the file is one document, without `---` in its midst".to_owned(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` is given twice; leave one out"),
+        Error::MultipleDocuments { .. } => "a second document begins here; leave out the `---`, the file is one document".to_owned(),
         Error::AliasError { error, .. } => say(error),
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => "this is too large when its aliases are written out".to_owned(),
-        other => format!("this is no YAML: {}", UserMessageFormatter.format_message(other)),
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => {
+            "this is too large when its aliases are written out; write without `*` what is needed".to_owned()
+        }
+        other => {
+            let words = UserMessageFormatter.format_message(other);
+            let cure = CURES.iter().find(|(said, _)| words.contains(said)).map_or(ANY_CURE, |(_, cure)| cure);
+            format!("this is no YAML: {words}; {cure}")
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn list(words: &[&str]) -> String {
 
 /// `true` or `false`.
 pub(super) fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))
+    text.parse().map_err(|_| format!("`{text}` is neither yes nor no here; write `true` or `false`"))
 }
 
 /// `IP:PORT` to listen on; port 0 stands for a free one.
@@ -90,10 +90,10 @@ pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 fn wrong_port_or_brackets(text: &str, host: &str, port: &str) -> String {
     let inner = host.trim_start_matches('[').trim_end_matches(']');
     if inner.parse::<Ipv6Addr>().is_ok() && !host.starts_with('[') {
-        return format!("an IPv6 address stands in brackets: `[{inner}]:{port}`");
+        return format!("an IPv6 address stands in brackets; write `[{inner}]:{port}`");
     }
     match inner.parse::<IpAddr>() {
-        Ok(_) => format!("`{port}` is no port; ports go from 0 to 65535"),
+        Ok(ip) => format!("`{port}` is no port, which goes from 0 to 65535; write it like `{}`", SocketAddr::new(ip, DNS_PORT)),
         Err(_) => format!("`{text}` is no address with a port; write it like `0.0.0.0:53` or `[::]:53`"),
     }
 }
@@ -109,17 +109,23 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
         "tcp" | "udp" => DNS_PORT,
         "tls" | "quic" => ENCRYPTED_PORT,
         "https" => {
-            return Err(format!("`{scheme}://` is not in this release; there is {}", list(&SCHEMES)));
+            return Err(format!(
+                "`{scheme}://` is not in this release; there is {}, such as `tls://192.0.2.1#dns.example`",
+                list(&SCHEMES)
+            ));
         }
         _ => return Err(format!("`{scheme}://` is not known{}", suggestion(scheme, &SCHEMES))),
     };
     let (place, name) = rest.split_once('#').map_or((rest, None), |(place, name)| (place, Some(name)));
     let address = server_address(scheme, place, port)?;
     if address.port() == 0 {
-        return Err(format!("nobody answers at port 0; DNS is at {port}: `{scheme}://{}`", SocketAddr::new(address.ip(), port)));
+        return Err(format!("nobody answers at port 0; DNS is at {port}, write `{scheme}://{}`", SocketAddr::new(address.ip(), port)));
     }
     if address.ip().is_unspecified() || address.ip().is_multicast() {
-        return Err(format!("`{}` is no server's address; write the address that the server has", address.ip()));
+        return Err(format!(
+            "`{}` is no server's address; write the address that the server has, like `{scheme}://10.96.0.20:{port}`",
+            address.ip()
+        ));
     }
     match (scheme, name) {
         ("tls", name) => Ok(Server::Tls(address, auth_name(name, address.ip())?)),
@@ -162,7 +168,7 @@ fn server_address(scheme: &str, text: &str, port: u16) -> Result<SocketAddr, Str
     if let Ok(ip) = text.parse::<IpAddr>() {
         return match ip {
             IpAddr::V4(_) => Ok(SocketAddr::new(ip, port)),
-            IpAddr::V6(_) => Err(format!("an IPv6 address stands in brackets: `{scheme}://[{ip}]:{port}`")),
+            IpAddr::V6(_) => Err(format!("an IPv6 address stands in brackets; write `{scheme}://[{ip}]:{port}`")),
         };
     }
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -171,12 +177,14 @@ fn server_address(scheme: &str, text: &str, port: u16) -> Result<SocketAddr, Str
     }
     let (host, given) = text.rsplit_once(':').unwrap_or((text, ""));
     let ip = host.trim_start_matches('[').trim_end_matches(']');
-    if ip.parse::<IpAddr>().is_ok() {
-        return Err(format!("`{given}` is no port; ports go from 1 to 65535, DNS is at {port}"));
+    if let Ok(ip) = ip.parse::<IpAddr>() {
+        let right = SocketAddr::new(ip, port);
+        return Err(format!("`{given}` is no port, which goes from 1 to 65535; DNS is at {port}, write `{scheme}://{right}`"));
     }
     if looks_like_name(host) {
         return Err(format!(
-            "`{host}` is a name; an address is needed, because a name would have to be resolved before doorstep can resolve anything"
+            "`{host}` is a name, which would have to be resolved before doorstep can resolve anything; an address is needed, \
+             like `{scheme}://10.96.0.20:{port}`"
         ));
     }
     Err(format!("`{text}` is no address; write `{scheme}://10.96.0.20:{port}`"))
@@ -189,8 +197,8 @@ fn looks_like_name(host: &str) -> bool {
 
 /// A time with its unit, within `least` and `most`.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
-    if text.parse::<f64>().is_ok() {
-        return Err(format!("`{text}` has no unit; write `{text}s` for seconds"));
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Err(format!("`{text}` has no unit; write `{seconds}s` for seconds"));
     }
     let duration = humantime::parse_duration(text).map_err(|_| format!("`{text}` is no time; write it like `500ms`, `30s` or `5m`"))?;
     let show = humantime::format_duration;
@@ -208,12 +216,15 @@ pub(super) fn size(text: &str, least: usize, most: usize) -> Result<usize, Strin
         return Err(format!("`{text}` is no size; write a whole number and a unit, like `32MiB`"));
     };
     if unit.is_empty() {
-        return Err(format!("`{text}` has no unit; write `{}`", with_unit(number)));
+        // Octets may be meant, or MiB.
+        let meant = [number, number.saturating_mul(1 << 20)].into_iter().find(|octets| (least..=most).contains(octets));
+        return Err(format!("`{text}` has no unit; write `{}`", with_unit(meant.unwrap_or(least))));
     }
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         let units = UNITS.map(|(name, _)| name);
         return Err(match unit {
             "Ki" | "Mi" | "Gi" => format!("`{unit}` is no unit here; write `{number}{unit}B`"),
+            "K" | "M" | "G" => format!("`{unit}` is no unit here; write `{number}{unit}iB`"),
             _ => format!("`{unit}` is no unit of size{}", suggestion(unit, &units)),
         });
     };
@@ -235,7 +246,7 @@ pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, Str
     match text.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ if text.parse::<f64>().is_ok() => Err(format!("`{text}` is out of range; it is a whole number from {least} to {most}")),
-        _ => Err(format!("`{text}` is no whole number")),
+        _ => Err(format!("`{text}` is no whole number; write one from {least} to {most}")),
     }
 }
 

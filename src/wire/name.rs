@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 /// The most octets a name has, root label included (RFC 1035 §2.3.4).
 pub(super) const MAX_NAME: usize = 255;
+/// The same in text: without the last dot, and without the octet that the first label's length takes.
+const LONGEST_TEXT: usize = MAX_NAME - 2;
 /// The most octets a label has.
 pub(super) const MAX_LABEL: u8 = 63;
 
@@ -91,7 +93,7 @@ impl Name {
         }
         wire.push(0);
         if wire.len() > MAX_NAME {
-            return Err(NameError(format!("`{text}` is longer than 255 octets")));
+            return Err(NameError(format!("`{text}` is no domain name: {}", too_long())));
         }
         wire.make_ascii_lowercase();
         Ok(Self(wire.into()))
@@ -131,20 +133,29 @@ impl fmt::Display for Name {
 #[error("{0}")]
 pub struct NameError(pub String);
 
-/// What is wrong with a text that is no domain name.
+/// What is wrong with a text that is no domain name, and the cure.
 fn flaw(text: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_.*".contains(letter);
     if let Some(letter) = text.chars().find(|letter| !is_plain(*letter)) {
-        return format!("{letter:?} cannot stand in one");
+        return format!("{letter:?} cannot stand in one; write letters, digits, `-` and `_`, with dots between, as in `corp.example`");
     }
-    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
-    if labels.clone().any(str::is_empty) {
-        return "between two dots, and before the first, there is a label".to_owned();
+    let labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    let mut given = labels.clone().filter(|label| !label.is_empty());
+    if given.clone().count() < labels.count() {
+        let given: Vec<&str> = given.collect();
+        let meant = if given.is_empty() { "." } else { &given.join(".") };
+        return format!("between two dots, and before the first, there is a label; write `{meant}`");
     }
-    match labels.find(|label| label.len() > usize::from(MAX_LABEL)) {
-        Some(label) => format!("`{label}` is longer than {MAX_LABEL} octets"),
-        None => format!("it is longer than {MAX_NAME} octets"),
+    match given.find(|label| label.len() > usize::from(MAX_LABEL)) {
+        Some(label) => format!("`{label}` has {} octets; a label has at most {MAX_LABEL}", label.len()),
+        None if text.len() > LONGEST_TEXT => too_long(),
+        // RFC 5891 §4.2.3.
+        None => "its letters do not go together in one; write it in ASCII, with `xn--` before each label that needs it".to_owned(),
     }
+}
+
+fn too_long() -> String {
+    format!("it is too long; without a dot at its end it has at most {LONGEST_TEXT} octets")
 }
 
 /// Where each label of a checked wire name starts, the root label left out.

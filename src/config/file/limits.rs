@@ -57,7 +57,7 @@ impl FileLimits {
             &mut self.upstream_connections,
         ];
         for (key, target) in KEYS.into_iter().zip(targets) {
-            if let Some(number) = reader.optional(&section, key, |text| value::number(text, LIMIT.0, LIMIT.1)) {
+            if let Some(number) = reader.optional(&section, key, "1000", |text| value::number(text, LIMIT.0, LIMIT.1)) {
                 *target = number;
             }
         }
@@ -68,8 +68,8 @@ impl FileLimits {
 /// A burst is a second's worth unless it says otherwise.
 fn rate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<RateLimit> {
     let number = |text: &str| value::number(text, LIMIT.0, LIMIT.1).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-    let per_second = reader.optional(section, RATE, number);
-    let burst = reader.optional(section, "burst_per_client", number);
+    let per_second = reader.optional(section, RATE, "1000", number);
+    let burst = reader.optional(section, "burst_per_client", "2000", number);
     let exempt = exempt(reader, section);
     for key in ["burst_per_client", "exempt_clients"] {
         if let (Some(node), None) = (section.find(key), section.find(RATE)) {
@@ -86,5 +86,5 @@ fn exempt(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<Network> {
             .ok_or_else(|| format!("`{text}` is neither an address nor a network; write it like `10.0.0.7` or `10.0.0.0/24`"))
     };
     let elements = reader.list(node, "exempt_clients", "[\"10.0.0.0/24\"]");
-    elements.iter().filter_map(|element| reader.scalar(element, network)).collect()
+    elements.iter().filter_map(|element| reader.scalar(element, "10.0.0.0/24", network)).collect()
 }

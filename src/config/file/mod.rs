@@ -99,26 +99,26 @@ impl File {
     fn read_places(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         if let Some(node) = top.find("admin") {
             let section = reader.section(node, "admin", &["address"]);
-            self.admin = reader.optional(&section, "address", value::address);
+            self.admin = reader.optional(&section, "address", "0.0.0.0:9253", value::address);
         }
         if let Some(node) = top.find("cache") {
             let section = reader.section(node, "cache", &["size"]);
             let (least, most) = (cache::Config::MIN_CAPACITY, cache::Config::MAX_CAPACITY);
-            let capacity = reader.optional(&section, "size", |text| value::size(text, least, most));
+            let capacity = reader.optional(&section, "size", "32MiB", |text| value::size(text, least, most));
             self.cache = capacity.map(|capacity| cache::Config { capacity });
         }
-        self.cluster_domain = reader.optional(top, "cluster_domain", name);
+        self.cluster_domain = reader.optional(top, "cluster_domain", CLUSTER_DOMAIN, name);
     }
 
     fn read_listen(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("listen") else { return };
         let section = reader.section(node, "listen", &["addresses", "workers"]);
-        self.workers = reader.optional(&section, "workers", |text| value::number(text, WORKERS.0, WORKERS.1));
+        self.workers = reader.optional(&section, "workers", "2", |text| value::number(text, WORKERS.0, WORKERS.1));
         let Some(addresses) = section.find("addresses") else { return };
         let admin = self.admin.unwrap_or(ADMIN);
         let elements = reader.list(addresses, "addresses", "[\"0.0.0.0:53\", \"[::]:53\"]");
         for element in elements {
-            let Some(address) = reader.scalar(element, value::address) else { continue };
+            let Some(address) = reader.scalar(element, "0.0.0.0:53", value::address) else { continue };
             if let Some(other) = self.listen.iter().find(|other| value::overlap(address, **other)) {
                 reader.wrong(element.place, format!("`{address}` is covered by `{other}` already; leave one out"));
             }
@@ -128,42 +128,45 @@ impl File {
             self.listen.push(address);
         }
         if matches!(&addresses.value, tree::Value::List(nodes) if nodes.is_empty()) {
-            reader.wrong(addresses.place, "at least one address is needed to answer on; or leave `addresses` out");
+            reader.wrong(
+                addresses.place,
+                "at least one address is needed to answer on; write `addresses: [\"0.0.0.0:53\"]`, or leave it out for all there are",
+            );
         }
     }
 
     fn read_answers(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("answers") else { return };
         let section = reader.section(node, "answers", &["rotate"]);
-        self.rotate = reader.optional(&section, "rotate", value::truth);
+        self.rotate = reader.optional(&section, "rotate", "false", value::truth);
     }
 
     fn read_redirect(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("redirect") else { return };
         let section = reader.section(node, "redirect", &REDIRECT);
-        if let Some(namespace) =
-            reader.optional(&section, "cilium_namespace", |text| label(text).map_err(|error| format!("`{text}` is {error}")))
-        {
+        let namespace = |text: &str| label(text).map_err(|error| format!("`{text}` is {error}"));
+        if let Some(namespace) = reader.optional(&section, "cilium_namespace", "kube-system", namespace) {
             self.cilium.namespace = namespace;
         }
         let version =
             |text: &str| CiliumVersion::parse(text).ok_or_else(|| format!("`{text}` is no release; write three numbers, as `1.19.5`"));
-        self.cilium.version = reader.optional(&section, "cilium_version", version);
-        self.cilium.accept = reader.optional(&section, "accept_cilium", version);
-        self.cilium.accept_network_policies = reader.optional(&section, "accept_network_policies", value::truth).unwrap_or_default();
+        self.cilium.version = reader.optional(&section, "cilium_version", "1.19.5", version);
+        self.cilium.accept = reader.optional(&section, "accept_cilium", "1.18.4", version);
+        let accepted = reader.optional(&section, "accept_network_policies", "true", value::truth);
+        self.cilium.accept_network_policies = accepted.unwrap_or_default();
         let on_red = |text: &str| match text {
             "hold" => Ok(OnRed::Hold),
             "alarm" => Ok(OnRed::Alarm),
-            other => Err(format!("`{other}` is nothing to do{}", value::suggestion(other, &["hold", "alarm"]))),
+            other => Err(format!("`{other}` is nothing that agents do about a red gate{}", value::suggestion(other, &["hold", "alarm"]))),
         };
-        self.cilium.on_red = reader.optional(&section, "on_red", on_red).unwrap_or_default();
+        self.cilium.on_red = reader.optional(&section, "on_red", "alarm", on_red).unwrap_or_default();
     }
 
     fn read_log(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
         let Some(node) = top.find("log") else { return };
         let section = reader.section(node, "log", &["format", "level"]);
-        self.log_level = reader.optional(&section, "level", value::log_level);
-        self.log_format = reader.optional(&section, "format", |text| match text {
+        self.log_level = reader.optional(&section, "level", "info", value::log_level);
+        self.log_format = reader.optional(&section, "format", "json", |text| match text {
             "text" => Ok(Format::Text),
             "json" => Ok(Format::Json),
             other => Err(format!("`{other}` is no format{}", value::suggestion(other, &["text", "json"]))),

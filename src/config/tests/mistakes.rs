@@ -15,12 +15,17 @@ const FORM: &[Wrong] = &[
     ("- listen", (1, 1), &["the file consists of keys", "a list"]),
     ("listen: [\"0.0.0.0:53\"]", (1, 9), &["`listen` takes keys, such as `addresses` and `workers`", "a list"]),
     ("listen:\n  addresses: \"0.0.0.0:53\"", (2, 14), &["takes a list", "[\"0.0.0.0:53\", \"[::]:53\"]"]),
-    ("cache:\n  size: [32MiB]", (2, 9), &["one value is expected here", "a list"]),
-    ("cache:\n  size:", (2, 7), &["one value is expected here", "nothing"]),
-    ("listen:\n  workers: 2\n bad", (3, 2), &["no YAML"]),
-    ("cache: { size: 32MiB", (1, 8), &["no YAML", "{"]),
-    ("log:\n  level: *y", (2, 10), &["no YAML", "unknown"]),
-    ("log: {}\n---\nlog: {}", (3, 1), &["second document"]),
+    ("cache:\n  size: [32MiB]", (2, 9), &["one value is expected here, such as `32MiB`", "a list"]),
+    ("cache:\n  size:", (2, 7), &["one value is expected here, such as `32MiB`", "nothing"]),
+    ("listen:\n  workers: 2\n bad", (3, 2), &["no YAML", "; indent it as deep"]),
+    ("listen:\n\tworkers: 2", (2, 2), &["no YAML", "; indent with spaces"]),
+    ("cache: { size: 32MiB", (1, 8), &["no YAML", "{", "; close it"]),
+    ("cache: { size: 32MiB ]", (1, 8), &["no YAML", "; close it with its like"]),
+    ("log:\n  level: *y", (2, 10), &["no YAML", "unknown", "; put a text that begins with `*` in quotes"]),
+    ("log:\n  level: a: b", (2, 11), &["no YAML", "; put a text with a colon in it in quotes"]),
+    ("log: @x", (1, 6), &["no YAML", "; put a text that begins so in quotes"]),
+    ("? [a]\n: b", (1, 3), &["no YAML", "; look at the indentation"]),
+    ("log: {}\n---\nlog: {}", (3, 1), &["second document", "; leave out the `---`"]),
 ];
 
 const LISTEN: &[Wrong] = &[
@@ -29,23 +34,26 @@ const LISTEN: &[Wrong] = &[
     ("listen: { addresses: [\":53\"] }", (1, 23), &["has no address", "`0.0.0.0:53` or `[::]:53`"]),
     ("listen: { addresses: [\"::1:x\"] }", (1, 23), &["in brackets"]),
     ("listen: { addresses: [\"localhost:53\"] }", (1, 23), &["`localhost` is a name", "an address of this machine"]),
-    ("listen: { addresses: [\"127.0.0.1:99999\"] }", (1, 23), &["`99999` is no port"]),
+    ("listen: { addresses: [\"127.0.0.1:99999\"] }", (1, 23), &["`99999` is no port", "`127.0.0.1:53`"]),
     ("listen: { addresses: [\"udp://127.0.0.1:53\"] }", (1, 23), &["is a URL", "`127.0.0.1:53`"]),
     ("listen: { addresses: [53] }", (1, 23), &["no address with a port"]),
-    ("listen: { addresses: [] }", (1, 22), &["at least one address"]),
+    ("listen: { addresses: [] }", (1, 22), &["at least one address", "`addresses: [\"0.0.0.0:53\"]`"]),
     ("listen:\n  addresses:\n    - 127.0.0.1:53\n    - 127.0.0.1:53", (4, 7), &["covered by `127.0.0.1:53`"]),
     ("listen: { addresses: [\"0.0.0.0:53\", \"127.0.0.1:53\"] }", (1, 37), &["covered by `0.0.0.0:53`"]),
     ("listen: { addresses: [\"127.0.0.1:9253\"] }", (1, 23), &["where the admin server listens"]),
     ("listen: { workers: 0 }", (1, 20), &["from 1 to 64"]),
     ("listen: { workers: 65 }", (1, 20), &["from 1 to 64"]),
-    ("listen: { workers: two }", (1, 20), &["no whole number"]),
+    ("listen: { workers: two }", (1, 20), &["no whole number; write one from 1 to 64"]),
     ("listen: { workers: -1 }", (1, 20), &["from 1 to 64"]),
     ("admin: { address: \"0.0.0.0\" }", (1, 19), &["has no port"]),
 ];
 
 const AMOUNTS: &[Wrong] = &[
     ("cache: { size: 33554432 }", (1, 16), &["has no unit", "`32MiB`"]),
+    ("cache: { size: 32 }", (1, 16), &["has no unit", "`32MiB`"]),
+    ("cache: { size: 0 }", (1, 16), &["has no unit", "`1MiB`"]),
     ("cache: { size: 32Mi }", (1, 16), &["`32MiB`"]),
+    ("cache: { size: 32M }", (1, 16), &["`32MiB`"]),
     ("cache: { size: 32MBi }", (1, 16), &["no unit of size", "did you mean `MB`?"]),
     ("cache: { size: 1.5GiB }", (1, 16), &["whole number"]),
     ("cache: { size: 512KiB }", (1, 16), &["from 1MiB to 4GiB"]),
@@ -53,20 +61,20 @@ const AMOUNTS: &[Wrong] = &[
     ("cache: { size: 99999999999999999GiB }", (1, 16), &["from 1MiB to 4GiB"]),
     ("cache: { size: much }", (1, 16), &["no size", "`32MiB`"]),
     ("limits: { waiting: 0 }", (1, 20), &["from 1 to"]),
-    ("limits: { upstream_connections: yes }", (1, 33), &["no whole number"]),
+    ("limits: { upstream_connections: yes }", (1, 33), &["no whole number; write one from 1 to 1000000"]),
     ("limits: { queries_per_second_per_client: 0 }", (1, 42), &["from 1 to"]),
     ("limits: { burst_per_client: 9 }", (1, 29), &["`queries_per_second_per_client`"]),
     ("limits: { queries_per_second_per_client: 9, exempt_clients: [node] }", (1, 62), &["`node`", "`10.0.0.0/24`"]),
-    ("answers: { rotate: maybe }", (1, 20), &["`maybe`", "`true`"]),
+    ("answers: { rotate: maybe }", (1, 20), &["`maybe`", "; write `true` or `false`"]),
     ("redirect: { accept_cilium: v1.18 }", (1, 28), &["`v1.18` is no release", "`1.19.5`"]),
     ("redirect: { cilium_version: 1.19.5-x }", (1, 29), &["no release"]),
-    ("redirect: { on_red: alert }", (1, 21), &["nothing to do", "`hold` and `alarm`"]),
-    ("redirect: { accept_network_policies: yes }", (1, 38), &["neither `true` nor `false`"]),
-    ("redirect: { cilium_namespace: Kube_System }", (1, 31), &["`Kube_System` is not a name in Kubernetes"]),
+    ("redirect: { on_red: alert }", (1, 21), &["nothing that agents do", "`hold` and `alarm`"]),
+    ("redirect: { accept_network_policies: yes }", (1, 38), &["`yes`", "; write `true` or `false`"]),
+    ("redirect: { cilium_namespace: Kube_System }", (1, 31), &["`Kube_System` is not a name in Kubernetes", "; write it like kube-system"]),
     ("log: { format: yaml }", (1, 16), &["no format", "`text` and `json`"]),
     ("log: { level: warning }", (1, 15), &["no level", "did you mean `warn`?"]),
     ("log: { level: \"info,doorstep=debgu\" }", (1, 15), &["did you mean `debug`?"]),
-    ("cluster_domain: a..b", (1, 17), &["a..b"]),
+    ("cluster_domain: a..b", (1, 17), &["`a..b` is no domain name", "; write `a.b`"]),
 ];
 
 const UPSTREAMS: &[Wrong] = &[
@@ -76,7 +84,11 @@ const UPSTREAMS: &[Wrong] = &[
     ("upstreams:\n  default: [\"tcp://192.0.2.1\"]", (2, 12), &["`default: { servers:"]),
     ("upstreams:\n  default: { servers: \"tcp://192.0.2.1\" }", (2, 23), &["takes a list"]),
     ("upstreams: { default: { servers: [\"192.0.2.1\"] } }", (1, 35), &["`tcp://192.0.2.1`"]),
-    ("upstreams: { default: { servers: [\"dns.example:53\"] } }", (1, 35), &["`dns.example` is a name", "an address is needed"]),
+    (
+        "upstreams: { default: { servers: [\"dns.example:53\"] } }",
+        (1, 35),
+        &["`dns.example` is a name", "an address is needed, like `tcp://10.96.0.20:53`"],
+    ),
     ("upstreams: { default: { servers: [\"tpc://192.0.2.1\"] } }", (1, 35), &["did you mean `tcp`?"]),
     ("upstreams: { default: { servers: [\"tls://192.0.2.1#a b\"] } }", (1, 35), &["`a b` is no name"]),
     ("upstreams: { default: { servers: [\"tls://192.0.2.1#a.b..\"] } }", (1, 35), &["`a.b..` is no name"]),
@@ -89,12 +101,12 @@ const UPSTREAMS: &[Wrong] = &[
     ("upstreams: { a: { servers: [\"tls://192.0.2.1\"], tls: { pin_sha256: [] } } }", (1, 68), &["at least one key"]),
     ("upstreams: { a: { servers: [\"tls://192.0.2.1\"], tls: { pins: [] } } }", (1, 56), &["`pins` is no key"]),
     ("upstreams: { a: { servers: [\"tls://192.0.2.1\"], tls: /ca.crt } }", (1, 54), &["`tls: { ca_file:"]),
-    ("upstreams: { default: { servers: [\"https://192.0.2.1\"] } }", (1, 35), &["not in this release"]),
+    ("upstreams: { default: { servers: [\"https://192.0.2.1\"] } }", (1, 35), &["not in this release", "`tls://192.0.2.1#dns.example`"]),
     ("upstreams: { default: { servers: [\"tcp://dns.example:53\"] } }", (1, 35), &["is a name", "an address is needed"]),
     ("upstreams: { default: { servers: [\"tcp://fd00::a\"] } }", (1, 35), &["`tcp://[fd00::a]:53`"]),
-    ("upstreams: { default: { servers: [\"tcp://192.0.2.1:dns\"] } }", (1, 35), &["`dns` is no port"]),
+    ("upstreams: { default: { servers: [\"tcp://192.0.2.1:dns\"] } }", (1, 35), &["`dns` is no port", "`tcp://192.0.2.1:53`"]),
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1:0\"] } }", (1, 35), &["`tcp://192.0.2.1:53`"]),
-    ("upstreams: { default: { servers: [\"tcp://0.0.0.0:53\"] } }", (1, 35), &["no server's address"]),
+    ("upstreams: { default: { servers: [\"tcp://0.0.0.0:53\"] } }", (1, 35), &["no server's address", "`tcp://10.96.0.20:53`"]),
     ("upstreams: { default: { servers: [\"tcp://192.0.2.1\", \"tcp://192.0.2.1:53\"] } }", (1, 54), &["given twice"]),
     ("upstreams: { a: { servers: [\"tcp://192.0.2.1\"], endpoints: 192.0.2.2 } }", (1, 60), &["is an address", "add it to `servers`"]),
     ("upstreams: { a: { servers: [\"tcp://192.0.2.1\"], endpoints: a..b } }", (1, 60), &["`a..b` is no domain name"]),
@@ -111,16 +123,20 @@ const QUERIES: &[Wrong] = &[
     ("zones: [{ upstream: default }]", (1, 9), &["`name` is missing", "`name: corp.example`"]),
     ("zones: [{ name: corp.example, profile: extern }]", (1, 40), &["`extern` is no profile", "did you mean `external`?"]),
     ("zones: [{ name: corp.example, max_ttl: 60 }]", (1, 40), &["has no unit", "`60s`"]),
+    ("zones: [{ name: corp.example, max_ttl: 1.5 }]", (1, 40), &["no time; write it like"]),
+    ("zones: [{ name: corp.example, max_ttl: .inf }]", (1, 40), &["no YAML", "; write one that is"]),
+    ("zones: [{ name: corp.example, max_ttl: inf }]", (1, 40), &["no time; write it like"]),
+    ("zones: [{ name: corp.example, max_ttl: -5 }]", (1, 40), &["no time; write it like"]),
     ("zones: [{ name: corp.example, max_ttl: 2days }]", (1, 40), &["out of range", "from 1s to 1day"]),
-    ("zones: [{ name: corp.example, nxdomain: both }]", (1, 41), &["`name` nor `type`"]),
-    ("zones: [{ name: corp.example, max_negative_ttl: soon }]", (1, 49), &["no time"]),
+    ("zones: [{ name: corp.example, nxdomain: both }]", (1, 41), &["`both` is neither; write `name`"]),
+    ("zones: [{ name: corp.example, max_negative_ttl: soon }]", (1, 49), &["no time; write it like"]),
     ("zones: { corp.example: vpc }", (1, 8), &["`zones` takes a list"]),
     ("zones: [corp.example]", (1, 9), &["keys are expected", "`{ name: corp.example"]),
     ("rules: [leak.example]", (1, 9), &["keys are expected", "`{ suffix: leak.example"]),
-    ("zones:\n  - { name: corp.example }\n  - { name: Corp.Example. }", (3, 13), &["given twice", "line 2"]),
+    ("zones:\n  - { name: corp.example }\n  - { name: Corp.Example. }", (3, 13), &["given twice; leave one out", "line 2"]),
     ("rules:\n  - { suffix: a.example, answer: nodata }\n  - { suffix: a.example, answer: nxdomain }", (3, 15), &["line 2"]),
     ("rules: [{ suffix: a.b, answer: nodata }]\nzones: [{ name: a.b }]", (1, 19), &["is a zone too (line 2)"]),
-    ("rules: [{ suffix: cluster.local, answer: nodata }]", (1, 19), &["the cluster's own zone"]),
+    ("rules: [{ suffix: cluster.local, answer: nodata }]", (1, 19), &["the cluster's own zone", "such as `leak.cluster.local.`"]),
     ("cluster_domain: k.b\nrules: [{ suffix: K.B., answer: nodata }]", (2, 19), &["the cluster's own zone"]),
     ("rules: [{ suffix: a.example }]", (1, 9), &["`answer` is missing"]),
     ("rules: [{ suffix: \"*.a.example\", answer: nodata }]", (1, 19), &["without `*`", "`a.example`"]),
@@ -132,7 +148,7 @@ const QUERIES: &[Wrong] = &[
     ("rules: [{ suffix: a.example, answer: { a: 192.0.2.1 } }]", (1, 43), &["takes a list"]),
     ("rules: [{ suffix: a.example, answer: { a: [\"2001:db8::1\"] } }]", (1, 44), &["IPv6", "under `aaaa`"]),
     ("rules: [{ suffix: a.example, answer: { aaaa: [\"192.0.2.1\"] } }]", (1, 47), &["IPv4", "under `a`"]),
-    ("rules: [{ suffix: a.example, answer: { a: [host] } }]", (1, 44), &["no IPv4 address"]),
+    ("rules: [{ suffix: a.example, answer: { a: [host] } }]", (1, 44), &["no IPv4 address; write it like `192.0.2.1`"]),
     ("rules: [{ suffix: a.example, answer: { a: [\"192.0.2.1\"], ttl: 60 } }]", (1, 63), &["`60s`"]),
 ];
 
@@ -159,6 +175,46 @@ fn servers_that_cannot_be_asked_are_pointed_at() {
 #[test]
 fn zones_and_rules_that_make_no_sense_are_pointed_at() {
     assert_all(QUERIES);
+}
+
+/// Where one value is expected.
+const ONE_VALUE: [&str; 26] = [
+    "admin: { address: @ }",
+    "cache: { size: @ }",
+    "cluster_domain: @",
+    "listen: { workers: @ }",
+    "listen: { addresses: [@] }",
+    "answers: { rotate: @ }",
+    "log: { level: @ }",
+    "log: { format: @ }",
+    "limits: { waiting: @ }",
+    "limits: { queries_per_second_per_client: @ }",
+    "limits: { queries_per_second_per_client: 9, burst_per_client: @ }",
+    "limits: { queries_per_second_per_client: 9, exempt_clients: [@] }",
+    "redirect: { cilium_namespace: @ }",
+    "redirect: { cilium_version: @ }",
+    "redirect: { accept_network_policies: @ }",
+    "redirect: { on_red: @ }",
+    "upstreams: { default: { servers: [@] } }",
+    "upstreams: { default: { servers: [tcp://192.0.2.1], endpoints: @ } }",
+    "upstreams: { default: { servers: [tls://192.0.2.1], tls: { ca_file: @ } } }",
+    "upstreams: { default: { servers: [tls://192.0.2.1], tls: { pin_sha256: [@] } } }",
+    "zones: [{ name: @ }]",
+    "zones: [{ name: a.example, upstream: @ }]",
+    "zones: [{ name: a.example, profile: @, max_ttl: 1s, nxdomain: name }]",
+    "zones: [{ name: a.example, max_ttl: @, max_negative_ttl: 1s }]",
+    "zones: [{ name: a.example, nxdomain: @ }]",
+    "rules: [{ suffix: a.example, answer: { aaaa: [@] } }]",
+];
+
+#[test]
+fn the_value_that_is_shown_where_one_is_expected_is_right() {
+    for place in ONE_VALUE {
+        let mistakes = File::parse(&place.replace('@', "[[]]")).expect_err(place);
+        let example = mistakes[0].message.split('`').nth(1).unwrap_or_else(|| panic!("{place}: {}", mistakes[0]));
+        let file = place.replace('@', &format!("\"{example}\""));
+        assert!(File::parse(&file).is_ok(), "{file}: {:?}", File::parse(&file));
+    }
 }
 
 #[test]
@@ -191,7 +247,7 @@ fn the_65th_server_of_a_group_is_one_too_many() {
 fn what_would_exhaust_the_parser_is_refused() {
     let deep = format!("log: {}", "[".repeat(100_000));
     let mistakes = File::parse(&deep).unwrap_err();
-    assert!(mistakes[0].message.contains("limit"), "{}", mistakes[0]);
+    assert!(mistakes[0].message.contains("limit") && mistakes[0].message.ends_with("; nest less"), "{}", mistakes[0]);
     let levels: Vec<String> =
         (1..10).map(|level| format!("l{level}: &l{level} [{}]", vec![format!("*l{}", level - 1); 10].join(","))).collect();
     let bomb = format!("l0: &l0 [x]\n{}", levels.join("\n"));
@@ -237,6 +293,8 @@ fn assert_all(cases: &[Wrong]) {
         let mistakes = File::parse(text).expect_err(text);
         let first = &mistakes[0];
         assert_eq!((first.line, first.column), *place, "{text}\n{first:#}");
+        // What is wrong, then the cure.
+        assert!(first.message.contains("; "), "no cure is said of\n{text}\n{first:#}");
         for word in *words {
             assert!(first.message.contains(word), "{word:?} is not said of\n{text}\n{first:#}");
         }

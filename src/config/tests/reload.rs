@@ -146,7 +146,7 @@ fn without_a_file_there_is_nothing_to_look_at() {
 fn a_file_that_cannot_be_read_says_why() {
     let mount = Mount::new("unreadable", GOOD);
     let at = |path: &Path| load(&ServeArgs { config: Some(path.to_owned()), ..args() }).unwrap_err();
-    assert!(at(&mount.path.join("nothing")).to_string().ends_with("nothing: there is no such file"));
+    assert!(at(&mount.path.join("nothing")).to_string().contains("nothing: there is no such file; look how"));
     assert!(at(&mount.path).to_string().ends_with("this is a directory; name the file in it"));
     fs::write(mount.path.join("large"), "#".repeat((1 << 20) + 1)).unwrap();
     assert!(at(&mount.path.join("large")).to_string().contains("larger than 1 MiB"));

@@ -30,12 +30,14 @@ fn names_that_are_none_are_told_apart() {
     let long_name = "abc.".repeat(64);
     for (text, why) in [
         ("", "cannot be empty"),
-        ("a..b", "there is a label"),
-        (".a", "there is a label"),
-        ("a b.c", "' ' cannot stand in one"),
+        ("a..b", "there is a label; write `a.b`"),
+        (".a.", "there is a label; write `a`"),
+        ("..", "there is a label; write `.`"),
+        ("a b.c", "' ' cannot stand in one; write letters, digits"),
         ("a/b.c", "'/' cannot"),
-        (&long_label, "is longer than 63 octets"),
-        (&long_name, "is longer than 255 octets"),
+        (&long_label, "has 64 octets; a label has at most 63"),
+        (&long_name, "too long; without a dot at its end it has at most 253 octets"),
+        ("a\u{627}.example", "do not go together in one; write it in ASCII"),
     ] {
         let said = Name::parse(text).unwrap_err().to_string();
         assert!(said.contains(why), "{text}: {said}");
