@@ -35,6 +35,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("a_policy_deleted_by_hand_stays_gone_until_a_person_resumes", switch::deleted_by_hand),
     ("an_operator_sees_and_switches_it_from_the_terminal", operator::at_the_terminal),
     ("network_policies_that_would_cut_pods_off_are_found_and_cured_as_printed", preflight::found_and_cured),
+    ("preflight_judges_by_what_the_agents_are_told", preflight::judged_as_agents_do),
     ("an_api_server_takes_the_policies_that_the_analysis_is_tested_on", preflight::policies_are_real),
     ("a_network_policy_that_would_cut_pods_off_keeps_the_redirect_from_being_created", gates::network_policy),
     ("a_replaced_daemonset_gets_its_policy_back", memory::daemonset_replaced),

@@ -49,6 +49,37 @@ pub(super) fn found_and_cured(cluster: &Cluster) {
     clear(cluster);
 }
 
+/// By what stands in their ConfigMap, by a file in its place, and by flags over either.
+pub(super) fn judged_as_agents_do(cluster: &Cluster) {
+    cluster.live();
+    stage(cluster);
+    cluster.kubectl(&["apply", "--filename", &path("np-pod-labels")]);
+    let installed = cluster.data("doorstep")["doorstep.yaml"].as_str().unwrap().to_owned();
+    let file = cluster.file("installed.yaml");
+    std::fs::write(&file, &installed).unwrap();
+    configure(cluster, &format!("{installed}redirect: {{ accept_network_policies: true, accept_cilium: 1.18.4 }}\n"));
+    let accepted = verdict(cluster, &[]);
+    let as_harmful = verdict(cluster, &["--cilium-version", "1.18.4"]);
+    let before_it_is_there = verdict(cluster, &["--config", file.to_str().unwrap()]);
+    let harmful_before = verdict(cluster, &["--config", file.to_str().unwrap(), "--cilium-version", "1.18.4"]);
+    configure(cluster, &installed);
+    assert_eq!((accepted, as_harmful), (("pass".to_owned(), 0), ("pass".to_owned(), 0)));
+    assert_eq!((before_it_is_there, harmful_before), (("red".to_owned(), 0), ("red".to_owned(), 1)));
+    clear(cluster);
+}
+
+fn configure(cluster: &Cluster, file: &str) {
+    let patch = serde_json::json!({ "data": { "doorstep.yaml": file } }).to_string();
+    cluster.system(&["patch", "configmap", "doorstep", "--type", "merge", "--patch", &patch]);
+}
+
+/// The verdict, and how many gates are shut.
+fn verdict(cluster: &Cluster, flags: &[&str]) -> (String, usize) {
+    let output = cluster.doorstep(&[&["preflight", "--output", "json"], flags].concat()).output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    (said["verdict"].as_str().unwrap().to_owned(), said["gates"].as_array().unwrap().len())
+}
+
 /// Namespaces, and a pod that policies are about.
 pub(super) fn stage(cluster: &Cluster) {
     clear(cluster);
