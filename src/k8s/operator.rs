@@ -10,8 +10,8 @@ use super::cluster::{CallError, Cluster, Look, is_forbidden, timely};
 use super::policies::PolicyReview;
 use super::read;
 use crate::redirect::{
-    CiliumConfig, DRAIN_OVER_KEY, DnsService, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Shut, Switch, Texts, Unknown, decide,
-    no_crd,
+    CiliumConfig, DRAIN_OVER_KEY, DnsService, Gate, Own, PEOPLE, REDIRECT_KEY, RESUME_ANNOTATION, Report, Shut, Switch, Texts, Unknown,
+    decide, no_crd,
 };
 
 /// The ConfigMap with the agents' configuration, and its key.
@@ -117,7 +117,7 @@ impl Operator {
     pub async fn gates(&self) -> Result<Vec<Shut>, OperatorError> {
         let look = self.0.look().await.map_err(call)?;
         let crd = (look.seen.policies == Err(Unknown::Missing)).then(no_crd);
-        let opens = |shut: &Shut| look.fleet.owner.is_none() && matches!(shut.gate, "ports" | "upstream");
+        let opens = |shut: &Shut| look.fleet.owner.is_none() && matches!(shut.gate, Gate::Ports | Gate::Upstream);
         Ok(crd.into_iter().chain(look.around.shut.into_iter().filter(|shut| !opens(shut))).collect())
     }
 

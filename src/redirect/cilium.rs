@@ -1,10 +1,8 @@
 //! Which Cilium runs, and whether a policy may be trusted to it. What each version does was measured on Cilium's own control plane.
 
-use super::gates::Shut;
+use super::gates::{Gate, Shut};
 use super::state::Unknown;
 
-/// The gate on its version.
-pub(super) const GATE: &str = "cilium";
 /// The key of Cilium's ConfigMap that switches local redirect policies on.
 pub const ENABLE_KEY: &str = "enable-local-redirect-policy";
 
@@ -126,7 +124,7 @@ pub(super) fn shut(seen: Result<&SeenCilium, &Unknown>, said: &CiliumConfig) -> 
 fn unread(unknown: &Unknown, said: &CiliumConfig) -> Shut {
     let namespace = &said.namespace;
     Shut {
-        gate: GATE,
+        gate: Gate::Cilium,
         saw: match unknown {
             Unknown::Missing => format!("there is no DaemonSet cilium in namespace {namespace}"),
             Unknown::Unseen => "Cilium has not been read".to_owned(),
@@ -144,7 +142,7 @@ const MATTERS: &str = "some versions of Cilium take DNS from nodes whose agent i
 
 fn untold(seen: &SeenCilium) -> Shut {
     Shut {
-        gate: GATE,
+        gate: Gate::Cilium,
         saw: format!("the image {} does not tell its version", seen.image),
         matters: MATTERS,
         cure: "find out with `cilium version`, and say it in the configuration: redirect: { cilium_version: … }".to_owned(),
@@ -168,13 +166,13 @@ fn conduct(version: Version, said: &CiliumConfig) -> Option<Shut> {
             "upgrade Cilium to 1.18.7 or later".to_owned(),
         ),
     };
-    Some(Shut { gate: GATE, saw, matters: MATTERS, cure, grave: true })
+    Some(Shut { gate: Gate::Cilium, saw, matters: MATTERS, cure, grave: true })
 }
 
 fn enabled(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {
     let is_on = seen.enabled.as_deref() == Some("true");
     (!is_on).then(|| Shut {
-        gate: "local_redirect_policies",
+        gate: Gate::LocalRedirectPolicies,
         saw: match &seen.enabled {
             Some(value) => format!("{ENABLE_KEY} is {value:?} in ConfigMap cilium-config of namespace {}", said.namespace),
             None => format!("{ENABLE_KEY} is not in ConfigMap cilium-config of namespace {}", said.namespace),
@@ -188,7 +186,7 @@ fn enabled(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {
 
 fn rolling(seen: &SeenCilium, said: &CiliumConfig) -> Option<Shut> {
     seen.rolling.then(|| Shut {
-        gate: "cilium_rollout",
+        gate: Gate::CiliumRollout,
         saw: "DaemonSet cilium is being rolled out".to_owned(),
         matters: "until it is complete, nodes follow two versions of Cilium",
         cure: format!("wait for it: kubectl -n {} rollout status daemonset/cilium", said.namespace),
@@ -206,7 +204,7 @@ mod tests {
 
     /// The gates' names, and whether each is grave.
     fn verdict(seen: &SeenCilium, said: &CiliumConfig) -> Vec<(&'static str, bool)> {
-        shut(Ok(seen), said).into_iter().map(|shut| (shut.gate, shut.grave)).collect()
+        shut(Ok(seen), said).into_iter().map(|shut| (shut.gate.label(), shut.grave)).collect()
     }
 
     #[test]

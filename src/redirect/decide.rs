@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::cilium::{self, OnRed};
-use super::gates::{self, SeenPolicy, Shut};
-use super::judged::{Gate, paragraph};
+use super::cilium::OnRed;
+use super::gates::{self, Gate, SeenPolicy, Shut};
+use super::judged::JudgedGate;
 use super::own::Own;
 use super::policy::{Owner, Policy};
 use super::quorum::{self, Weight};
@@ -51,7 +51,7 @@ pub struct Surroundings {
     /// What is done where one of them shuts behind a policy.
     pub on_red: OnRed,
     /// All gates, for people; empty before the first look.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<JudgedGate>,
     /// The cluster's network policies are to be read before a policy is created, and this agent has not.
     pub unread: bool,
 }
@@ -64,7 +64,7 @@ impl Surroundings {
 
     /// Why clients of some family would find nobody here: an agent of which that is so must not be ready.
     pub fn unanswered(&self) -> Option<&str> {
-        self.shut.iter().find(|shut| shut.gate == gates::FAMILIES).map(|shut| shut.saw.as_str())
+        self.shut.iter().find(|shut| shut.gate == Gate::Families).map(|shut| shut.saw.as_str())
     }
 }
 
@@ -261,8 +261,8 @@ impl Row<'_> {
     /// What was sound when the policy was created may be so no more.
     fn standing(&self, policy: &SeenPolicy, now: Duration) -> Decision {
         if let Some(shut) = self.around.shut.iter().find(|shut| shut.grave && self.around.on_red == OnRed::Hold) {
-            let reason = format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, paragraph(shut.gate));
-            let by_config = shut.gate == cilium::GATE;
+            let reason = format!("{}: {}; {}. {} ({})", shut.gate, shut.saw, shut.matters, shut.cure, shut.gate.paragraph());
+            let by_config = shut.gate == Gate::Cilium;
             return self.hold(&reason, now, if by_config && self.around.outgoing { Because::HarmfulToOutgoing } else { Because::Harmful });
         }
         match quorum::weigh(&self.recorded.state.blackholes, policy, self.own, self.around.agents, now) {

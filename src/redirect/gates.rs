@@ -1,7 +1,10 @@
 //! Gates: what must be so in the cluster before a policy is created. Each that is shut says what it saw, why it matters, and the cure.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::cilium::{self, CiliumConfig, SeenCilium};
 use super::policy::{DnsService, POLICY_NAME, Protocol};
@@ -10,11 +13,80 @@ use super::state::Unknown;
 /// The Service through which agents ask CoreDNS.
 pub const UPSTREAM_SERVICE: &str = "kube-dns-upstream";
 
+/// What is asked of the cluster before a policy is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// The API server knows CiliumLocalRedirectPolicies.
+    Crd,
+    /// Cilium is told to follow them.
+    LocalRedirectPolicies,
+    /// Its version may be trusted with one.
+    Cilium,
+    /// It is not being rolled out.
+    CiliumRollout,
+    /// The DNS Service is there.
+    Service,
+    /// Its ports are those of the agents' pods.
+    Ports,
+    /// Its families are those that this agent answers.
+    Families,
+    /// What agents ask is not redirected itself.
+    Upstream,
+    /// No other policy redirects the DNS Service.
+    Rival,
+    /// No network policy would take DNS from pods.
+    NetworkPolicies,
+}
+
+impl Gate {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 10] = [
+        Self::Crd,
+        Self::LocalRedirectPolicies,
+        Self::Cilium,
+        Self::CiliumRollout,
+        Self::Service,
+        Self::Ports,
+        Self::Families,
+        Self::Upstream,
+        Self::Rival,
+        Self::NetworkPolicies,
+    ];
+
+    /// Its name as labels, `/status` and the runbook have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Crd => "crd",
+            Self::LocalRedirectPolicies => "local_redirect_policies",
+            Self::Cilium => "cilium",
+            Self::CiliumRollout => "cilium_rollout",
+            Self::Service => "service",
+            Self::Ports => "ports",
+            Self::Families => "families",
+            Self::Upstream => "upstream",
+            Self::Rival => "rival",
+            Self::NetworkPolicies => "network_policies",
+        }
+    }
+
+    /// Where its paragraph of the runbook is.
+    pub fn paragraph(self) -> String {
+        format!("manifests/README.md#gate-{self}")
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.label())
+    }
+}
+
 /// A gate that is shut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shut {
-    /// Its name, as metrics and `/status` have it.
-    pub gate: &'static str,
+    /// Which.
+    pub gate: Gate,
     /// What was seen.
     pub saw: String,
     /// Why that matters.
@@ -61,9 +133,6 @@ pub struct SeenService {
     /// ClusterIPs, each family's.
     pub addresses: Vec<IpAddr>,
 }
-
-/// The gate on the families that an agent answers.
-pub(super) const FAMILIES: &str = "families";
 
 /// Families of addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +195,7 @@ pub fn shut(view: &View<'_>) -> Vec<Shut> {
 
 fn no_service(name: &str, reason: &Unknown) -> Shut {
     Shut {
-        gate: "service",
+        gate: Gate::Service,
         saw: match reason {
             Unknown::Missing => format!("there is no Service {name} in this namespace"),
             Unknown::Unseen => format!("Service {name} has not been read"),
@@ -149,7 +218,7 @@ fn ports(service: &SeenService, container_ports: &[(String, u16, Protocol)]) -> 
         format!("Service {} has {name} at {number}/{protocol}, the agents' pods do not", service.dns.name)
     };
     Some(Shut {
-        gate: "ports",
+        gate: Gate::Ports,
         saw,
         matters: "a redirect whose port names or numbers no pod declares takes DNS from every client",
         cure: "render the manifests from the live Service, and apply them: doorstep render manifests".to_owned(),
@@ -164,7 +233,7 @@ fn families(service: &SeenService, serves: Option<Families>) -> Option<Shut> {
     let address = service.addresses.iter().find(|address| !serves.has(address))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     Some(Shut {
-        gate: FAMILIES,
+        gate: Gate::Families,
         saw: format!("Service {} has the {family} address {address}, this agent does not answer {family}", service.dns.name),
         matters: "clients of a family that the Service has and the agent has not are redirected to nobody",
         cure: format!(
@@ -187,7 +256,7 @@ fn upstream(service: &SeenService, view: &View<'_>) -> Option<Shut> {
         Ok(_) => return None,
     };
     Some(Shut {
-        gate: "upstream",
+        gate: Gate::Upstream,
         saw,
         matters: "what agents ask of a redirected address comes back to them",
         cure: format!("create the Service {UPSTREAM_SERVICE} over CoreDNS' pods, and let the agents ask that"),
@@ -205,7 +274,7 @@ fn rivals(service: &SeenService, policies: &[SeenPolicy]) -> Option<Shut> {
     };
     let rival = policies.iter().filter(|policy| !policy.is_ours()).find(|policy| policy.name == POLICY_NAME || targets(policy))?;
     Some(Shut {
-        gate: "rival",
+        gate: Gate::Rival,
         saw: if rival.name == POLICY_NAME {
             format!("a CiliumLocalRedirectPolicy {POLICY_NAME} exists that no agent made")
         } else {
@@ -220,7 +289,7 @@ fn rivals(service: &SeenService, policies: &[SeenPolicy]) -> Option<Shut> {
 /// No CRD: the redirect is not there to be used.
 pub fn no_crd() -> Shut {
     Shut {
-        gate: "crd",
+        gate: Gate::Crd,
         saw: "the API server knows no CiliumLocalRedirectPolicy".to_owned(),
         matters: "Cilium's operator installs it, and only where local redirect policies are enabled",
         cure: "set localRedirectPolicies.enabled=true in Cilium's values, then restart deployment cilium-operator and daemonset cilium"

@@ -2,18 +2,8 @@
 
 use serde::Serialize;
 
-use super::gates::{Shut, View, no_crd};
-use super::review::NETWORK_POLICIES;
+use super::gates::{Gate, Shut, View, no_crd};
 use super::state::Unknown;
-
-/// All gates, in the order in which they are told. Each has a paragraph of its name in `manifests/README.md`.
-pub const GATES: [&str; 10] =
-    ["crd", "local_redirect_policies", "cilium", "cilium_rollout", "service", "ports", "families", "upstream", "rival", NETWORK_POLICIES];
-
-/// Where the paragraph of a gate is.
-pub fn paragraph(gate: &str) -> String {
-    format!("manifests/README.md#gate-{gate}")
-}
 
 /// What there is to say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,9 +33,9 @@ impl Judged {
 
 /// A gate and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Gate {
-    /// One of [`GATES`].
-    pub name: &'static str,
+pub struct JudgedGate {
+    /// Which.
+    pub name: Gate,
     /// The verdict.
     pub verdict: Judged,
     /// What was seen, where there is something to tell.
@@ -61,11 +51,11 @@ pub struct Gate {
 
 /// All gates, judged by what was seen and by which of them that shuts; network policies are judged when they are read, see
 /// [`super::Surroundings::weigh`]. `has_crd`: whether the API server knows CiliumLocalRedirectPolicies.
-pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<Gate> {
+pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<JudgedGate> {
     let crd = (!has_crd).then(no_crd);
     let judge = |name| {
         let found = shut.iter().chain(&crd).find(|shut| shut.gate == name);
-        Gate {
+        JudgedGate {
             name,
             verdict: match found {
                 _ if is_unknown(name, view, found) => Judged::Unknown,
@@ -77,19 +67,19 @@ pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<Gate> {
             cure: found.map(|shut| shut.cure.clone()),
         }
     };
-    GATES.map(judge).into()
+    Gate::ALL.map(judge).into()
 }
 
-fn is_unknown(name: &str, view: &View<'_>, found: Option<&Shut>) -> bool {
+fn is_unknown(gate: Gate, view: &View<'_>, found: Option<&Shut>) -> bool {
     let is_read = |service: Result<_, &Unknown>| matches!(service, Ok(_) | Err(Unknown::Missing));
-    match name {
-        "cilium" => found.is_some_and(|shut| !shut.grave),
-        "local_redirect_policies" | "cilium_rollout" => view.cilium.is_err(),
-        "service" => !is_read(view.service),
-        "families" => view.service.is_err() || view.serves.is_none(),
-        "upstream" => view.service.is_err() || !is_read(view.upstream),
-        "ports" | "rival" => view.service.is_err(),
-        NETWORK_POLICIES => true,
-        _ => false,
+    match gate {
+        Gate::Crd => false,
+        Gate::Cilium => found.is_some_and(|shut| !shut.grave),
+        Gate::LocalRedirectPolicies | Gate::CiliumRollout => view.cilium.is_err(),
+        Gate::Service => !is_read(view.service),
+        Gate::Families => view.service.is_err() || view.serves.is_none(),
+        Gate::Upstream => view.service.is_err() || !is_read(view.upstream),
+        Gate::Ports | Gate::Rival => view.service.is_err(),
+        Gate::NetworkPolicies => true,
     }
 }

@@ -23,14 +23,14 @@ mod verify;
 pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version, hairpin};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
 pub use frontend::Frontend;
-pub use gates::{Families, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
-pub use judged::{GATES, Gate, Judged, judged, paragraph};
+pub use gates::{Families, Gate, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
+pub use judged::{Judged, JudgedGate, judged};
 pub use own::Own;
 pub use pace::{Leaving, backoff, soon, tells, until_first_look, until_look, until_turn};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};
 pub use quorum::{Blackhole, PROBATION, quorum};
 pub use report::{Report, Standing, resume};
-pub use review::{NETWORK_POLICIES, Review, Reviewed};
+pub use review::{Review, Reviewed};
 pub use state::{
     Answer, DRAIN_OVER, DRAIN_OVER_BOUNDS, DRAIN_OVER_KEY, Emitted, Hold, PEOPLE, People, REDIRECT_KEY, RESUME_ANNOTATION, STATE, State,
     Switch, Texts, Unknown, read_drain_over,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::decide::{Act, Because, Decision, Observation, Rest, Surroundings};
 use super::gates::Shut;
-use super::judged::{Gate, paragraph};
+use super::judged::JudgedGate;
 use super::quorum::Blackhole;
 use super::state::{Emitted, Hold, PEOPLE, RESUME_ANNOTATION};
 
@@ -68,7 +68,7 @@ pub struct Report {
     /// What to do about it.
     pub cures: Vec<String>,
     /// Every gate with its verdict; empty before the first look.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<JudgedGate>,
 }
 
 impl Report {
@@ -122,7 +122,7 @@ impl Report {
 
     fn shut(&mut self, shut: &[Shut]) {
         self.reasons = shut.iter().map(|shut| format!("{}: {}; {}", shut.gate, shut.saw, shut.matters)).collect();
-        self.cures = shut.iter().map(|shut| format!("{} ({})", shut.cure, paragraph(shut.gate))).collect();
+        self.cures = shut.iter().map(|shut| format!("{} ({})", shut.cure, shut.gate.paragraph())).collect();
     }
 }
 

@@ -6,12 +6,9 @@
 use std::time::{Duration, Instant};
 
 use super::decide::{Act, Because, Decision, Rest, Surroundings};
-use super::gates::Shut;
+use super::gates::{Gate, Shut};
 use super::judged::Judged;
 use super::network_policies::{ACKNOWLEDGED, Reference};
-
-/// The gate's name.
-pub const NETWORK_POLICIES: &str = "network_policies";
 
 /// No agent reads more often, and none creates on what is older.
 const FRESH: Duration = Duration::from_secs(30);
@@ -93,9 +90,9 @@ impl Surroundings {
         };
         if let (Judged::Red, Some(saw), Some(cure)) = (verdict, &saw, &cure) {
             // One team's new policy must not take the redirect from all.
-            self.shut.push(Shut { gate: NETWORK_POLICIES, saw: saw.clone(), matters: MATTERS, cure: cure.clone(), grave: false });
+            self.shut.push(Shut { gate: Gate::NetworkPolicies, saw: saw.clone(), matters: MATTERS, cure: cure.clone(), grave: false });
         }
-        if let Some(gate) = self.gates.iter_mut().find(|gate| gate.name == NETWORK_POLICIES) {
+        if let Some(gate) = self.gates.iter_mut().find(|gate| gate.name == Gate::NetworkPolicies) {
             (gate.verdict, gate.matters, gate.saw, gate.cure) = (verdict, saw.is_some().then_some(MATTERS), saw, cure);
         }
     }
@@ -140,7 +137,7 @@ impl Reviewed {
         self.has_looked = true;
         let younger = |age: Duration| self.last.as_ref().filter(|(_, at)| now < *at + age).map(|(review, _)| review);
         around.weigh(younger(KNOWN), accepted);
-        let is_shut = around.shut.iter().any(|shut| shut.gate == NETWORK_POLICIES);
+        let is_shut = around.shut.iter().any(|shut| shut.gate == Gate::NetworkPolicies);
         around.unread = needs_review(plain) && !is_shut && younger(FRESH).is_none();
     }
 

@@ -2,7 +2,7 @@
 
 use crate::app::proof::{self, Proof};
 use crate::k8s::{Account, Call};
-use crate::redirect::{GATES, Judged, Report, Standing};
+use crate::redirect::{Gate, Judged, Report, Standing};
 use crate::telemetry::{Metric, Value};
 
 /// What the agent's account says.
@@ -26,15 +26,15 @@ pub(super) fn of_redirect(account: &Account) -> Vec<Metric> {
 
 /// All rows are 0 until this agent has looked, and where there is no cluster.
 fn gates(report: &Report) -> Metric {
-    let verdict = |name| report.gates.iter().find(|gate| gate.name == name).map(|gate| gate.verdict);
-    let row = |name: &'static str, judged: Judged| {
-        let labels = vec![("gate", name.to_owned()), ("verdict", judged.label().to_owned())];
-        (labels, Value::Gauge((verdict(name) == Some(judged)).into()))
+    let verdict = |gate| report.gates.iter().find(|judged| judged.name == gate).map(|judged| judged.verdict);
+    let row = |gate: Gate, judged: Judged| {
+        let labels = vec![("gate", gate.label().to_owned()), ("verdict", judged.label().to_owned())];
+        (labels, Value::Gauge((verdict(gate) == Some(judged)).into()))
     };
     Metric {
         name: "doorstep_redirect_gate",
         help: "1 for each gate's verdict when this agent last looked",
-        rows: GATES.iter().flat_map(|name| Judged::ALL.map(|judged| row(name, judged))).collect(),
+        rows: Gate::ALL.iter().flat_map(|gate| Judged::ALL.map(|judged| row(*gate, judged))).collect(),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn of_proof(proof: &Proof) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redirect::Gate;
+    use crate::redirect::JudgedGate;
 
     fn lit(report: &Report) -> Vec<String> {
         let lit = gates(report).rows.into_iter().filter(|(_, value)| matches!(value, Value::Gauge(1)));
@@ -71,9 +71,9 @@ mod tests {
     #[test]
     fn a_gate_has_one_verdict_and_none_before_the_first_look() {
         let mut report = Report::default();
-        assert_eq!((lit(&report).len(), gates(&report).rows.len()), (0, 3 * GATES.len()));
-        let gate = |name, verdict| Gate { name, verdict, saw: None, matters: None, cure: None };
-        report.gates = vec![gate("ports", Judged::Pass), gate("cilium", Judged::Unknown), gate("rival", Judged::Red)];
+        assert_eq!((lit(&report).len(), gates(&report).rows.len()), (0, 3 * Gate::ALL.len()));
+        let gate = |name, verdict| JudgedGate { name, verdict, saw: None, matters: None, cure: None };
+        report.gates = vec![gate(Gate::Ports, Judged::Pass), gate(Gate::Cilium, Judged::Unknown), gate(Gate::Rival, Judged::Red)];
         assert_eq!(lit(&report), ["cilium unknown", "ports pass", "rival red"]);
     }
 }

@@ -97,8 +97,8 @@ impl Preflight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redirect::Protocol;
     use crate::redirect::network_policies::{Finding, Harm, Kind, Reference};
+    use crate::redirect::{Gate, Protocol};
 
     pub(super) fn finding(acknowledged: bool) -> Finding {
         Finding {
@@ -129,7 +129,7 @@ mod tests {
     fn what_the_agents_are_told_to_accept_is_not_in_the_way_and_a_gate_is() {
         let accepted = Preflight { accepted: true, ..preflight(vec![finding(false)], &["x"]) };
         assert_eq!(accepted.verdict(), Verdict::Pass);
-        let shut = Shut { gate: "ports", saw: "x".to_owned(), matters: "x", cure: "x".to_owned(), grave: false };
+        let shut = Shut { gate: Gate::Ports, saw: "x".to_owned(), matters: "x", cure: "x".to_owned(), grave: false };
         assert_eq!(Preflight { gates: vec![shut], ..accepted }.verdict(), Verdict::Red);
     }
 

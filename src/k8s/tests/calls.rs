@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::config;
 use crate::k8s::cluster::{Cluster, Outcome};
-use crate::redirect::{Act, Because, Decision, DnsService, Emitted, Own, Owner, Rest, State, Unknown, decide, desired};
+use crate::redirect::{Act, Because, Decision, DnsService, Emitted, Gate, Own, Owner, Rest, State, Unknown, decide, desired};
 
 type Heard = Arc<Mutex<Vec<(String, String, Value)>>>;
 
@@ -116,7 +116,7 @@ async fn a_cilium_that_may_not_be_read_shuts_its_gate_and_is_no_error() {
         _ => refusal(404, "NotFound"),
     });
     let look = cluster.look().await.unwrap();
-    let shut = look.around.shut.iter().find(|shut| shut.gate == "cilium").unwrap();
+    let shut = look.around.shut.iter().find(|shut| shut.gate == Gate::Cilium).unwrap();
     assert!(shut.saw.contains("Forbidden") && !shut.grave, "{shut:?}");
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config;
 use crate::k8s::cluster::Cluster;
 use crate::redirect::network_policies::Harm;
-use crate::redirect::{Gate, Judged, NETWORK_POLICIES, Review, Surroundings};
+use crate::redirect::{Gate, Judged, JudgedGate, Review, Surroundings};
 
 /// An API server that answers by path and query.
 fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static) -> Cluster {
@@ -115,7 +115,7 @@ async fn agent_reads(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send 
 
 /// The gate by it: verdict, and what was seen.
 fn judged(review: &Review) -> (Judged, String) {
-    let gate = Gate { name: NETWORK_POLICIES, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
+    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
     let mut around = Surroundings { gates: vec![gate], ..Surroundings::default() };
     around.weigh(Some(review), false);
     (around.gates[0].verdict, around.gates[0].saw.clone().unwrap_or_default())

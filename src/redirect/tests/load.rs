@@ -20,7 +20,7 @@ pub(super) fn say(agents: usize, when: &str, load: &Load) {
 }
 
 fn red() -> Shut {
-    Shut { gate: "rival", saw: "one".to_owned(), matters: "it does", cure: "a cure".to_owned(), grave: false }
+    Shut { gate: Gate::Rival, saw: "one".to_owned(), matters: "it does", cure: "a cure".to_owned(), grave: false }
 }
 
 /// Starts this many at once, and turns the switch.

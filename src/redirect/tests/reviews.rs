@@ -19,7 +19,7 @@ fn red() -> Review {
 
 /// No gate judged but this one, which nobody has read.
 fn around() -> Surroundings {
-    let gate = Gate { name: NETWORK_POLICIES, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
+    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
     Surroundings { gates: vec![gate], ..case(State::default(), vec![]).around }
 }
 

@@ -86,7 +86,7 @@ fn rest(rest: Rest) -> Decision {
 }
 
 fn shut_gate() -> Shut {
-    Shut { gate: "rival", saw: "a rival".to_owned(), matters: "it matters", cure: "a cure".to_owned(), grave: false }
+    Shut { gate: Gate::Rival, saw: "a rival".to_owned(), matters: "it matters", cure: "a cure".to_owned(), grave: false }
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn on_emitted_and_present_rests() {
     assert_eq!(state.emitted, Some(emitted("u1")));
     case.around.outgoing = true;
     assert!(matches!(case.decide(), Decision::Act(Act::Write { because: Because::Harmful, .. })), "no operator says otherwise of a rival");
-    case.around.shut = vec![Shut { gate: "cilium", grave: true, ..shut_gate() }];
+    case.around.shut = vec![Shut { gate: Gate::Cilium, grave: true, ..shut_gate() }];
     assert!(matches!(case.decide(), Decision::Act(Act::Write { because: Because::HarmfulToOutgoing, .. })));
     case.around.on_red = OnRed::Alarm;
     assert_eq!(case.decide(), rest(Rest::Live), "told, and left to people");
@@ -258,7 +258,7 @@ fn missing_or_garbled_holds_still_whatever_else_is_seen() {
 fn without_the_crd_a_policy_is_blocked_and_off_is_off() {
     let mut without = case(State::default(), vec![]);
     without.seen.policies = Err(Unknown::Missing);
-    assert!(matches!(without.decide(), Decision::Rest(Rest::Blocked(shut)) if shut[0].gate == "crd"));
+    assert!(matches!(without.decide(), Decision::Rest(Rest::Blocked(shut)) if shut[0].gate == Gate::Crd));
     assert_eq!(without.switched(Some("off")).decide(), rest(Rest::Off));
 }
 
