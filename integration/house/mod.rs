@@ -5,6 +5,7 @@
 mod answers;
 mod crates;
 mod documents;
+mod enums;
 mod files;
 mod kustomize;
 mod layering;
