@@ -66,7 +66,41 @@ pub enum Outcome {
     Prefetch,
 }
 
-const OUTCOMES: usize = Outcome::Prefetch as usize + 1;
+impl Outcome {
+    /// All of them, in their order.
+    pub const ALL: [Self; 29] = [
+        Self::HitPositive,
+        Self::HitNoData,
+        Self::HitNxDomain,
+        Self::StalePositive,
+        Self::StaleNoData,
+        Self::StaleNxDomain,
+        Self::HitFailure,
+        Self::HitRefused,
+        Self::RuleNoError,
+        Self::RuleNxDomain,
+        Self::Identity,
+        Self::Silence,
+        Self::FormErr,
+        Self::NotImp,
+        Self::Refused,
+        Self::BadVers,
+        Self::Waiting,
+        Self::Retransmission,
+        Self::Coalesced,
+        Self::MissPositive,
+        Self::MissNoData,
+        Self::MissNxDomain,
+        Self::RescuedPositive,
+        Self::RescuedNoData,
+        Self::RescuedNxDomain,
+        Self::MissFailure,
+        Self::MissRefused,
+        Self::Overload,
+        Self::Prefetch,
+    ];
+}
+
 /// UDP and TCP, each over IPv4 and IPv6.
 const WAYS: usize = 4;
 
@@ -75,7 +109,7 @@ pub struct Counters(Box<[Worker]>);
 
 /// 128 octets: the pair of lines that the adjacent-line prefetcher moves together.
 #[repr(align(128))]
-struct Worker([[AtomicU64; OUTCOMES]; WAYS]);
+struct Worker([[AtomicU64; Outcome::ALL.len()]; WAYS]);
 
 impl Counters {
     pub(super) fn new(workers: usize) -> Self {
@@ -90,18 +124,19 @@ impl Counters {
         }
     }
 
-    /// How often any of `outcomes` happened, over all workers, transports and families.
-    pub fn total(&self, outcomes: &[Outcome]) -> u64 {
-        (0..WAYS).map(|way| self.sum(way, outcomes)).sum()
+    /// How often the outcomes happened that `counts` picks, over all workers, transports and families.
+    pub fn total(&self, counts: impl Fn(Outcome) -> bool) -> u64 {
+        (0..WAYS).map(|way| self.sum(way, &counts)).sum()
     }
 
-    /// How often any of `outcomes` happened over one transport and address family.
-    pub fn over(&self, tcp: bool, ipv6: bool, outcomes: &[Outcome]) -> u64 {
-        self.sum(way(tcp, ipv6), outcomes)
+    /// The same over one transport and address family.
+    pub fn over(&self, tcp: bool, ipv6: bool, counts: impl Fn(Outcome) -> bool) -> u64 {
+        self.sum(way(tcp, ipv6), &counts)
     }
 
-    fn sum(&self, way: usize, outcomes: &[Outcome]) -> u64 {
-        self.0.iter().flat_map(|Worker(ways)| outcomes.iter().map(move |outcome| ways[way][*outcome as usize].load(Relaxed))).sum()
+    fn sum(&self, way: usize, counts: &impl Fn(Outcome) -> bool) -> u64 {
+        let picked = Outcome::ALL.into_iter().filter(|outcome| counts(*outcome));
+        picked.flat_map(|outcome| self.0.iter().map(move |Worker(ways)| ways[way][outcome as usize].load(Relaxed))).sum()
     }
 }
 
