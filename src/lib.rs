@@ -12,7 +12,7 @@
 //! | level | room | what it holds | may import |
 //! |---|---|---|---|
 //! | 6 | `main`, [`app`], [`command`] | composition root and the commands | everything |
-//! | 5 | [`config`] | argv, environment, the file; joins the rooms' own configurations | the rooms' `Config` types |
+//! | 5 | [`config`] | argv, environment, the file; joins the rooms' own configurations | what may be set of [`listen`], [`admin`], [`k8s`], [`rules`], [`cache`], [`coalesce`], [`upstream`], [`lifecycle`], [`telemetry`]; [`wire`] |
 //! | 4 | [`listen`] | sockets and nothing else | [`wire`], [`lifecycle`] |
 //! | 4 | [`k8s`] | the API server: watches, looks, acts, events | [`redirect`], [`lifecycle`] |
 //! | 4 | [`admin`] | HTTP for probes, scrapers, people | [`lifecycle`], [`telemetry`] |
@@ -30,11 +30,11 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | a record type whose RDATA holds names | `wire::record`; every other type passes as it is (RFC 3597) |
+//! | a record type whose RDATA holds names | a row of `wire::record`'s table; every other type passes as it is (RFC 3597) |
 //! | a kind of rule | [`rules`], then `config::file::queries` |
 //! | an upstream transport | `upstream::Server` and `upstream::endpoint`, which asks it; its URL in `config::value` |
-//! | a gate | `redirect::gates` (Cilium's own: `redirect::cilium`), a pure function; what it reads: `k8s::cluster` (network policies: `k8s::policies`), and a row in `manifests/base/rbac*.yaml` |
-//! | a metric | the counts in their room, the names in `app::metrics`, a row in README's table |
+//! | a gate | its name in `redirect::Gate`, which leads to all that must say something of it; a pure function in `redirect::gates` (Cilium's own: `redirect::cilium`); what it reads: `k8s::cluster` (network policies: `k8s::policies`), and a row in `manifests/base/rbac*.yaml` |
+//! | a metric | the counts in their room, the names in `app::metrics`, a row in README's table; a way for a query to end: `resolve::Outcome`, placed in `app::metrics::queries` |
 //! | a key of the file | `config::file`; a flag: `config::args`, of a command that asks a cluster `config::operator`; a command: [`command`] |
 //! | what an RFC says of answers | a row in `integration/answers/rows.txt`, and the scenario that shows it |
 //! | a scenario | `integration/scenarios` in front of a CoreDNS, `integration/proof/scenarios` of failing upstreams, `integration/cluster_tests/scenarios` on a cluster |
@@ -42,7 +42,8 @@
 //! # Invariants
 //!
 //! 1. The redirect side and the query side do not know each other; they meet in [`app`] through [`lifecycle`].
-//! 2. [`wire`], [`rules`], [`cache`], `upstream::select`, `upstream::discovery` and [`redirect`] hold no async, no socket, no clock; `now` is an argument.
+//! 2. [`wire`], [`rules`], [`cache`], [`redirect`], `upstream::select`, `upstream::discovery`, `listen::rates` and `lifecycle::verdict` hold no async, no socket, no clock;
+//!    `now` is an argument.
 //! 3. A cache hit is a plain call.
 //! 4. argv and environment are read in `config::args` alone; there is no `static` but constants.
 //! 5. `unsafe` stands in one file: `listen::batch`.

@@ -1,27 +1,28 @@
-//! Who may import whom: the table of the floor plan in `src/lib.rs`, by name.
+//! Who may import whom: the table of the floor plan in `src/lib.rs`.
 
 use super::{Source, all_sources, expect_none};
 
-/// A room and the rooms it may import besides itself. `main`, `app` and `command` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
-    ("config", &["listen", "admin", "k8s", "cache", "coalesce", "upstream", "rules", "telemetry", "lifecycle", "wire"]),
-    ("listen", &["wire", "lifecycle"]),
-    ("admin", &["lifecycle", "telemetry"]),
-    ("k8s", &["redirect", "lifecycle"]),
-    ("resolve", &["rules", "cache", "coalesce", "upstream", "wire"]),
-    ("upstream", &["wire", "lifecycle"]),
-    ("rules", &["wire", "cache"]),
-    ("cache", &["wire"]),
-    ("coalesce", &["wire"]),
-    ("wire", &[]),
-    ("redirect", &[]),
-    ("lifecycle", &[]),
-    ("telemetry", &[]),
-];
+/// These may import everything.
 const SEES_EVERYTHING: [&str; 4] = ["main", "lib", "app", "command"];
 
+/// The rows of the floor plan: a room, and the rooms it may import besides itself.
+fn floor_plan(document: &str) -> Vec<(String, Vec<String>)> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.strip_prefix("//! | ")?.split(" | ").collect();
+        let [level, rooms, _, may_import] = cells.as_slice() else { return None };
+        let imports = linked(may_import);
+        level.parse::<u8>().ok().map(|_| linked(rooms).into_iter().map(move |room| (room, imports.clone())))
+    };
+    document.lines().filter_map(row).flatten().collect()
+}
+
+/// The names in brackets and backquotes, as rustdoc links them.
+fn linked(text: &str) -> Vec<String> {
+    text.split("[`").skip(1).filter_map(|after| Some(after.split_once("`]")?.0.to_owned())).collect()
+}
+
 /// Imports that the floor plan forbids.
-fn forbidden_imports(sources: &[Source]) -> Vec<String> {
+fn forbidden_imports(sources: &[Source], plan: &[(String, Vec<String>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for source in sources {
         let Some(path) = source.in_src() else { continue };
@@ -29,12 +30,12 @@ fn forbidden_imports(sources: &[Source]) -> Vec<String> {
         if SEES_EVERYTHING.contains(&room) {
             continue;
         }
-        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+        let Some((_, allowed)) = plan.iter().find(|(name, _)| *name == room) else {
             wrong.push(format!("src/{path}: no room of the floor plan is called {room}"));
             continue;
         };
         let code = source.code();
-        for import in imports(&code).into_iter().filter(|import| import != room && !allowed.contains(&import.as_str())) {
+        for import in imports(&code).into_iter().filter(|import| import != room && !allowed.contains(import)) {
             wrong.push(format!("src/{path}: {room} must not import {import}"));
         }
         if climbs(&code) >= depth(path) {
@@ -85,23 +86,42 @@ fn depth(path: &str) -> usize {
     path.split('/').count() - usize::from(path.ends_with("/mod.rs"))
 }
 
+fn plan_of(sources: &[Source]) -> Vec<(String, Vec<String>)> {
+    floor_plan(&sources.iter().find(|source| source.path == "src/lib.rs").unwrap().text)
+}
+
 #[test]
 fn rooms_import_only_what_the_floor_plan_allows() {
-    expect_none(&forbidden_imports(&all_sources()));
+    let sources = all_sources();
+    expect_none(&forbidden_imports(&sources, &plan_of(&sources)));
 }
 
 #[test]
 fn the_floor_plan_in_the_crates_documentation_names_the_rooms_that_are_there() {
     let sources = all_sources();
-    let plan = &sources.iter().find(|source| source.path == "src/lib.rs").unwrap().text;
-    let declared = plan.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    let missing = declared.filter(|room| !plan.contains(&format!("[`{room}`] |")) && !plan.contains(&format!(", [`{room}`]")));
+    let plan = plan_of(&sources);
+    let lib = &sources.iter().find(|source| source.path == "src/lib.rs").unwrap().text;
+    let declared: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let missing = declared.iter().filter(|room| plan.iter().all(|(name, _)| name != *room));
+    let gone = plan.iter().filter(|(name, _)| !declared.contains(&name.as_str()));
     expect_none(&missing.map(|room| format!("src/lib.rs: {room} has no row in the floor plan")).collect::<Vec<_>>());
+    expect_none(&gone.map(|(room, _)| format!("src/lib.rs: there is no {room}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_row_of_the_floor_plan_names_its_rooms_and_whom_they_may_import() {
+    let text = "//! | level | room | what it holds | may import |\n//! |---|---|---|---|\n\
+                //! | 6 | `main`, [`app`], [`command`] | commands | everything |\n\
+                //! | 1 | [`rules`] | names | [`wire`], profiles of [`cache`] |\n//! | what | where |\n";
+    let plan = floor_plan(text);
+    let row = |room: &str, imports: &[&str]| (room.to_owned(), imports.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(plan, [row("app", &[]), row("command", &[]), row("rules", &["wire", "cache"])]);
 }
 
 #[test]
 fn a_forbidden_import_is_found_in_each_of_its_forms() {
-    let found = |path: &str, text: &str| forbidden_imports(&[Source::new(path, text)]).len();
+    let plan = floor_plan("//! | 1 | [`cache`] | memory | [`wire`] |\n//! | 0 | [`wire`], [`redirect`] | words | – |\n");
+    let found = |path: &str, text: &str| forbidden_imports(&[Source::new(path, text)], &plan).len();
     assert_eq!(found("src/wire/x.rs", "use crate::cache::Cache;"), 1);
     assert_eq!(found("src/cache/x.rs", "use crate::{wire::{Key, Name}, upstream::Group, resolve};"), 2);
     assert_eq!(found("src/cache/x.rs", "fn f(_: &crate::admin::Sources) {}"), 1);
