@@ -13,18 +13,12 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::redirect::Protocol;
-use crate::wire::{Answer, AnswerError, Key, Name, Rcode, SentOpt, encode_upstream_query};
+use crate::wire::{Answer, AnswerError, Key, Name, Rcode, SentOpt, class, encode_upstream_query, rtype};
 
 /// How long a listener may take, or a server with a name of the cluster: they answer from memory.
 const LISTENER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the upstream may take: one exchange's deadline and a little.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(5);
-
-const TYPE_A: u16 = 1;
-const TYPE_NS: u16 = 2;
-const TYPE_TXT: u16 = 16;
-const CLASS_IN: u16 = 1;
-const CLASS_CHAOS: u16 = 3;
 
 /// How a question of ours ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +44,7 @@ impl Heard {
 
 /// Whether UDP and TCP on `address` answer `id.server. CH TXT`; else which does not.
 pub(super) async fn ask_listener(address: SocketAddr) -> Result<(), String> {
-    let question = key("id.server.", TYPE_TXT, CLASS_CHAOS);
+    let question = key("id.server.", rtype::TXT, class::CHAOS);
     let target = reachable(address);
     if over_udp(target, &question, LISTENER_PATIENCE).await != Heard::Answer {
         return Err(format!("{address} does not answer over UDP"));
@@ -68,7 +62,7 @@ pub(super) async fn ask_name(listener: SocketAddr, name: &str) -> Heard {
 
 /// Asks for the root's name servers, an external name that every resolver knows, through `listener`.
 pub(super) async fn ask_external(listener: SocketAddr) -> Heard {
-    over_udp(reachable(listener), &key(".", TYPE_NS, CLASS_IN), UPSTREAM_PATIENCE).await
+    over_udp(reachable(listener), &key(".", rtype::NS, class::IN), UPSTREAM_PATIENCE).await
 }
 
 /// Asks a server itself for a name of the cluster.
@@ -81,7 +75,7 @@ pub(super) async fn ask_server(server: SocketAddr, protocol: Protocol, name: &st
 
 /// The question for an A record of `name`.
 pub(super) fn address_of(name: &str) -> Key {
-    key(name, TYPE_A, CLASS_IN)
+    key(name, rtype::A, class::IN)
 }
 
 fn key(name: &str, qtype: u16, qclass: u16) -> Key {

@@ -25,7 +25,7 @@ pub use entry::Found;
 pub use profile::{Epochs, Profile};
 pub use stats::Stats;
 
-use crate::wire::{Answer, Key, Rcode};
+use crate::wire::{Answer, Key, Rcode, rtype};
 use ahash::RandomState;
 use entry::{Entry, Failure};
 use parking_lot::RwLock;
@@ -47,7 +47,7 @@ struct Padded(RwLock<Shard>);
 const PADDING: usize = size_of::<Padded>() - size_of::<Shard>();
 
 /// The types that nearly all stubs ask, both of each name.
-const ADDRESSES: [u16; 2] = [1, 28];
+const ADDRESSES: [u16; 2] = [rtype::A, rtype::AAAA];
 /// In the place of a type: what is hashed for these two, and for an NXDOMAIN. No query has it (RFC 6895 §3.1).
 const ANY_ADDRESS: u16 = 0;
 

@@ -1,5 +1,7 @@
 //! Who we are, said to those who ask: NSID (RFC 5001) and the CHAOS names (RFC 4892).
 
+use crate::wire::rtype::{ANY, TXT};
+
 /// The names this server goes by.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -11,9 +13,6 @@ pub struct Identity {
 const SERVER_NAMES: [&[u8]; 2] = [b"\x02id\x06server\x00", b"\x08hostname\x04bind\x00"];
 /// `version.server.` and `version.bind.` in folded wire form.
 const VERSION_NAMES: [&[u8]; 2] = [b"\x07version\x06server\x00", b"\x07version\x04bind\x00"];
-/// TXT and ANY may ask.
-const TXT: u16 = 16;
-const ANY: u16 = 255;
 
 impl Identity {
     /// `name` is the pod's name; both are cut at 255 octets, the most a character-string holds (RFC 1035 §3.3).

@@ -7,11 +7,9 @@ use super::{Client, KEEPALIVE, Outcome, Pending, Resolver, STALE_TTL, Snapshot, 
 use crate::cache::{Epochs, Found, Profile};
 use crate::rules::{Decision, LocalContent, Zone};
 use crate::upstream::FailureClass;
+use crate::wire::class::CHAOS;
 use crate::wire::reply::{self, Form, Local};
 use crate::wire::{Echo, Ede, Kind, Query, Rcode, Rejection};
-
-/// CHAOS (RFC 1035 §3.2.4), the class of identity questions.
-const CHAOS: u16 = 3;
 
 /// Where the first half of the walk ends.
 pub enum Walk {

@@ -4,13 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Decision, LocalContent, RuleAnswer};
 use crate::wire::Name;
+use crate::wire::rtype::{A, AAAA, ANY};
 
 /// TTL in seconds where no rule says one: short, since the next reload may say otherwise.
 const TTL: u32 = 30;
-
-const A: u16 = 1;
-const AAAA: u16 = 28;
-const ANY: u16 = 255;
 
 /// The names that stay at the node unless a rule or a zone claims them.
 pub(super) fn built_in() -> impl Iterator<Item = (Name, RuleAnswer)> {

@@ -15,13 +15,11 @@ use std::net::IpAddr;
 pub use config::{Config, RuleAnswer, RuleConfig, ZoneConfig};
 pub use forward_zone::Zone;
 
+use crate::wire::class::IN;
 use crate::wire::{FoldedName, Name};
 use forward_zone::ForwardZones;
 use local_zone::LocalZone;
 use suffix::SuffixMap;
-
-/// CLASS IN (RFC 1035 §3.2.4).
-const IN: u16 = 1;
 
 /// What happens to a name.
 pub enum Decision<'a> {

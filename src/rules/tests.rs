@@ -4,14 +4,9 @@ use std::net::IpAddr;
 
 use super::{Config, Decision, LocalContent, RuleAnswer, RuleConfig, Ruleset, ZoneConfig};
 use crate::cache::Profile;
+use crate::wire::class::{CHAOS, IN};
+use crate::wire::rtype::{A, AAAA, ANY, MX};
 use crate::wire::{FoldedName, Name};
-
-const A: u16 = 1;
-const MX: u16 = 15;
-const AAAA: u16 = 28;
-const ANY: u16 = 255;
-const IN: u16 = 1;
-const CHAOS: u16 = 3;
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()

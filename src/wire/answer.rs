@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::compress::{IN, compress};
+use super::class::IN;
+use super::compress::compress;
 use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QDCOUNT, QR, Rcode, TC, u16_at};
 use super::image::Image;
 use super::name::FoldedName;
-use super::question::{ANY, Key};
-use super::record::{self, Record, read_name};
+use super::question::Key;
+use super::record::{Record, read_name};
+use super::rtype;
 
 /// What an answer says (RFC 2308 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Answer {
             // Offsets fit: nothing past 65,535 octets comes over either transport, and longer input was refused.
             ttl_offsets.push(found.ttl_at as u16);
             ttl = ttl.min(found.ttl);
-            if found.rtype == record::SOA && kind != Kind::Positive {
+            if found.rtype == rtype::SOA && kind != Kind::Positive {
                 has_soa = true;
                 ttl = ttl.min(found.soa_minimum(message).unwrap_or(0));
             }
@@ -126,8 +128,8 @@ impl Answer {
             let v4 = || data.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
             let v6 = || data.first_chunk::<16>().map(|octets| IpAddr::from(*octets));
             match found.rtype {
-                record::A if found.class == IN => v4(),
-                record::AAAA => v6(),
+                rtype::A if found.class == IN => v4(),
+                rtype::AAAA => v6(),
                 _ => None,
             }
         };
@@ -137,7 +139,7 @@ impl Answer {
     /// The names that the CNAME chain leads to, one after the other; none without a chain.
     pub fn chain(&self) -> impl Iterator<Item = FoldedName> {
         let message = self.image().message();
-        self.answers().filter(|found| found.rtype == record::CNAME).filter_map(|found| read_name(message, found.rdata))
+        self.answers().filter(|found| found.rtype == rtype::CNAME).filter_map(|found| read_name(message, found.rdata))
     }
 
     /// The records of the answer section.
@@ -201,7 +203,7 @@ impl Sections {
                 None => return Err(AnswerError::Malformed),
             };
             at = found.end;
-            if found.rtype == record::OPT {
+            if found.rtype == rtype::OPT {
                 let Some(position) = index.checked_sub(answers + authority) else { return Err(AnswerError::Malformed) };
                 before_opt = before_opt.min(position);
                 extended_rcode = (found.ttl >> 24) as u16;
@@ -216,7 +218,7 @@ impl Sections {
             return Kind::NxDomain;
         }
         let answers = self.records.get(..self.answers).unwrap_or_default();
-        let is_there = answers.iter().any(|found| asked.qtype == ANY || found.rtype == asked.qtype);
+        let is_there = answers.iter().any(|found| asked.qtype == rtype::ANY || found.rtype == asked.qtype);
         if is_there { Kind::Positive } else { Kind::NoData }
     }
 
@@ -227,7 +229,7 @@ impl Sections {
             return [self.answers, self.authority, 0];
         }
         // Addresses of the hosts that these types name save the client a question each.
-        let names_hosts = matches!(asked.qtype, record::SRV | record::MX | record::NS | 64 | 65);
+        let names_hosts = matches!(asked.qtype, rtype::SRV | rtype::MX | rtype::NS | rtype::SVCB | rtype::HTTPS);
         let additional = if names_hosts && self.authority == 0 { self.additional } else { 0 };
         [self.answers, 0, additional]
     }

@@ -3,15 +3,12 @@
 //! CoreDNS compresses only what would not fit its transport, so over TCP it spells every name out: a stored answer would take up to
 //! three times the room, and a third of its addresses would fit a reply of 512 octets.
 
+use super::class::IN;
 use super::header::HEADER;
 use super::question::Key;
-use super::record::{self, Record, spelled_name};
+use super::record::{Layout, Record, check_name, spelled_name};
+use super::rtype::{A, AAAA, HTTPS, SVCB, TXT};
 
-/// CLASS of the Internet.
-pub(super) const IN: u16 = 1;
-/// SVCB and HTTPS, whose target is never compressed (RFC 9460 §2.2).
-const SVCB: u16 = 64;
-const HTTPS: u16 = 65;
 /// The last place a pointer can lead to.
 const FARTHEST: usize = 0x3FFF;
 /// Names that others may point to, and names looked for among them, before it is given up: a message of thousands of different names
@@ -80,28 +77,33 @@ impl Draft {
     fn put_data(&mut self, message: &[u8], found: &Record) -> Option<()> {
         let length_at = self.out.len();
         self.out.extend_from_slice(&[0, 0]);
-        let rdata = message.get(found.rdata..found.end)?;
-        match found.rtype {
-            record::A | record::AAAA | record::TXT | SVCB | HTTPS => self.out.extend_from_slice(rdata),
-            record::CNAME | record::NS | record::PTR => self.put_name(&spelled_name(message, found.rdata)?, <[u8]>::eq)?,
-            record::MX => {
-                self.out.extend_from_slice(rdata.get(..2)?);
-                self.put_name(&spelled_name(message, found.rdata + 2)?, <[u8]>::eq)?;
+        match Layout::of(found.rtype) {
+            Some(layout) => self.put_names(message, found, layout)?,
+            // The target of SVCB and HTTPS is never compressed (RFC 9460 §2.2).
+            None if matches!(found.rtype, A | AAAA | TXT | SVCB | HTTPS) => {
+                self.out.extend_from_slice(message.get(found.rdata..found.end)?);
             }
-            // Its target is never compressed (RFC 2782), though it may have come so.
-            record::SRV => {
-                self.out.extend_from_slice(rdata.get(..6)?);
-                self.out.extend_from_slice(&spelled_name(message, found.rdata + 6)?);
-            }
-            record::SOA => {
-                self.put_name(&spelled_name(message, found.rdata)?, <[u8]>::eq)?;
-                self.put_name(&spelled_name(message, record::check_name(message, found.rdata)?)?, <[u8]>::eq)?;
-                self.out.extend_from_slice(rdata.get(rdata.len().checked_sub(record::SOA_NUMBERS)?..)?);
-            }
-            _ => return None,
+            None => return None,
         }
         let length = u16::try_from(self.out.len() - length_at - 2).ok()?;
         self.out.get_mut(length_at..length_at + 2)?.copy_from_slice(&length.to_be_bytes());
+        Some(())
+    }
+
+    /// Names that must not be compressed are spelled out, though they may have come so.
+    fn put_names(&mut self, message: &[u8], found: &Record, layout: Layout) -> Option<()> {
+        let mut at = found.rdata + layout.before;
+        self.out.extend_from_slice(message.get(found.rdata..at)?);
+        for _ in 0..layout.names {
+            let name = spelled_name(message, at)?;
+            if layout.compressible {
+                self.put_name(&name, <[u8]>::eq)?;
+            } else {
+                self.out.extend_from_slice(&name);
+            }
+            at = check_name(message, at)?;
+        }
+        self.out.extend_from_slice(message.get(at..found.end)?);
         Some(())
     }
 

@@ -2,8 +2,8 @@
 
 use super::header::{Rcode, u16_at};
 use super::question::PAYLOAD;
-use super::record::OPT;
 use super::reply::Form;
+use super::rtype::OPT;
 
 pub(super) const NSID: u16 = 3;
 const CLIENT_SUBNET: u16 = 8;

@@ -4,6 +4,7 @@
 //! into the caller's buffer ([`reply`]). With the demo this is the only room that names the DNS crate.
 
 mod answer;
+pub mod class;
 mod compress;
 mod edns;
 mod framing;
@@ -15,6 +16,7 @@ mod query;
 mod question;
 mod record;
 pub mod reply;
+pub mod rtype;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,8 @@ use super::answer::{AnswerError, check_question};
 use super::edns::NSID;
 use super::header::u16_at;
 use super::question::{Key, SentOpt, encode_upstream_query};
-use super::record::{OPT, Record};
+use super::record::Record;
+use super::rtype::OPT;
 
 /// A query with an OPT that asks for the server's identifier (RFC 5001 §2.1: the option, without a value).
 pub fn encode_nsid_query(key: &Key, id: u16) -> Vec<u8> {

@@ -4,13 +4,9 @@ use super::edns::{Ede, Edns};
 use super::header::{AD, ANCOUNT, ARCOUNT, CD, HEADER, QDCOUNT, QR, RD, Rcode, u16_at, u32_at};
 use super::name::{FoldedName, MAX_LABEL, MAX_NAME};
 use super::question::Key;
-use super::record::{OPT, check_name};
+use super::record::check_name;
+use super::rtype::{AXFR, IXFR, MAILA, MAILB, NXNAME, OPT};
 
-const NXNAME: u16 = 128;
-const IXFR: u16 = 251;
-const AXFR: u16 = 252;
-const MAILB: u16 = 253;
-const MAILA: u16 = 254;
 /// First and last of the types that are no data but questions or signals (RFC 6895 §3.1); ANY, 255, may be asked.
 const META: std::ops::RangeInclusive<u16> = NXNAME..=MAILA;
 

@@ -7,9 +7,6 @@ use hickory_proto::rr::RecordType;
 use super::header::{CD, RD};
 use super::name::FoldedName;
 
-/// QTYPE ANY (RFC 8482).
-pub(super) const ANY: u16 = 255;
-
 /// The payload size we offer, to clients and upstream (RFC 9715 §3, DNS flag day 2020).
 pub(super) const PAYLOAD: u16 = 1232;
 

@@ -1,23 +1,9 @@
 //! Walking the resource records of a message, every length and pointer checked (RFC 1035 §4.1.3, §4.1.4).
 
+use super::class::IN;
 use super::header::{HEADER, u16_at, u32_at};
 use super::name::{FoldedName, MAX_LABEL, MAX_NAME};
-
-/// Record types that the walk must know: those whose RDATA may hold compressed names (RFC 3597 §4), addresses, and OPT.
-pub(super) const A: u16 = 1;
-pub(super) const NS: u16 = 2;
-pub(super) const CNAME: u16 = 5;
-pub(super) const SOA: u16 = 6;
-pub(super) const PTR: u16 = 12;
-pub(super) const MX: u16 = 15;
-pub(super) const TXT: u16 = 16;
-pub(super) const AAAA: u16 = 28;
-pub(super) const SRV: u16 = 33;
-pub(super) const DNAME: u16 = 39;
-pub(super) const OPT: u16 = 41;
-
-/// The octets of SOA after its two names: five numbers, MINIMUM last.
-pub(super) const SOA_NUMBERS: usize = 20;
+use super::rtype::{A, AAAA, CNAME, DNAME, MX, NS, PTR, SOA, SRV};
 
 /// One record: offsets into its message.
 #[derive(Clone, Copy, Debug)]
@@ -58,29 +44,49 @@ impl Record {
 
     /// Where its names begin: the owner, which stands at `at`, and those in its data.
     pub(super) fn names(&self, message: &[u8], at: usize) -> [Option<usize>; 3] {
-        let [first, second] = match self.rtype {
-            NS | CNAME | PTR | DNAME => [Some(self.rdata), None],
-            MX => [Some(self.rdata + 2), None],
-            SRV => [Some(self.rdata + 6), None],
-            SOA => [Some(self.rdata), check_name(message, self.rdata)],
-            _ => [None, None],
-        };
-        [Some(at), first, second]
+        let first = Layout::of(self.rtype).map(|layout| (self.rdata + layout.before, layout));
+        let second = first.filter(|(_, layout)| layout.names > 1).and_then(|(first, _)| check_name(message, first));
+        [Some(at), first.map(|(first, _)| first), second]
     }
 
     fn rdata_is_sound(&self, message: &[u8]) -> bool {
-        let ends_name = |at: usize| check_name(message, at) == Some(self.end);
         match self.rtype {
-            A => self.end - self.rdata == 4 || self.class != 1,
+            A => self.end - self.rdata == 4 || self.class != IN,
             AAAA => self.end - self.rdata == 16,
-            NS | CNAME | PTR | DNAME => ends_name(self.rdata),
-            MX => ends_name(self.rdata + 2),
-            SRV => ends_name(self.rdata + 6),
-            SOA => {
-                let numbers = check_name(message, self.rdata).and_then(|second| check_name(message, second));
-                numbers.is_some_and(|at| at + SOA_NUMBERS == self.end)
-            }
-            _ => true,
+            rtype => Layout::of(rtype).is_none_or(|layout| {
+                let names_end = (0..layout.names).try_fold(self.rdata + layout.before, |at, _| check_name(message, at));
+                names_end.is_some_and(|at| at + layout.after == self.end)
+            }),
+        }
+    }
+}
+
+/// RDATA that holds names, which may come compressed (RFC 3597 §4).
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// Octets before the first name.
+    pub(super) before: usize,
+    /// Names in a row: one or two.
+    pub(super) names: usize,
+    /// Octets after the last.
+    pub(super) after: usize,
+    /// Whether they may go out compressed: those of the types of RFC 1035 alone (RFC 3597 §4).
+    pub(super) compressible: bool,
+}
+
+impl Layout {
+    /// The one table of such types. Of any other type RDATA is octets and passes as it came (RFC 3597 §3).
+    pub(super) fn of(rtype: u16) -> Option<Self> {
+        let row = |before, names, after, compressible| Some(Self { before, names, after, compressible });
+        match rtype {
+            NS | CNAME | PTR => row(0, 1, 0, true),
+            MX => row(2, 1, 0, true),
+            // SERIAL, REFRESH, RETRY, EXPIRE and MINIMUM follow.
+            SOA => row(0, 2, 20, true),
+            // RFC 2782; RFC 6672 §2.5.
+            SRV => row(6, 1, 0, false),
+            DNAME => row(0, 1, 0, false),
+            _ => None,
         }
     }
 }

@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use super::edns::Opt;
 use super::header::{ANCOUNT, ARCOUNT, CD, HEADER, NSCOUNT, QDCOUNT, QR, RA, RD, TC, u16_at};
 use super::image::question_end;
-use super::question::ANY;
-use super::record::{A, AAAA, SOA, TXT};
+use super::rtype::{A, AAAA, ANY, SOA, TXT};
 use super::{Echo, Ede, Image, Rcode};
 
 /// What decides the form of a reply beyond its content.

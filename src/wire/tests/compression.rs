@@ -89,6 +89,19 @@ fn the_target_of_an_srv_is_spelled_out_however_it_came() {
 }
 
 #[test]
+fn the_target_of_a_dname_is_spelled_out_and_what_stands_beside_it_is_compressed() {
+    let asked = key("www.old.example", A);
+    let dname = record(&wire("old.example"), DNAME, 60, &wire("new.example"));
+    let cname = record(&wire("www.old.example"), CNAME, 60, &wire("www.new.example"));
+    let (answer, came) = stored(&asked, 0, [&[dname, cname, record(&wire("www.new.example"), A, 60, &[192, 0, 2, 1])], &[], &[]]);
+    assert!(answer.image().message().len() < came);
+    let reply = read(&answer, "www.old.example", A);
+    assert_eq!(rdata(&reply)[1..], ["www.new.example.", "192.0.2.1"]);
+    assert_eq!(owners(&reply.answers), ["old.example.", "www.old.example.", "www.new.example."]);
+    assert!(answer.image().message().windows(13).any(|window| window == b"\x03new\x07example\x00"));
+}
+
+#[test]
 fn a_type_that_is_not_known_leaves_everything_as_it_came() {
     for foreign in [record(&wire("www.example"), 65_280, 60, &[0xC0, 12]), record_of_class(&wire("www.example"), A, 4, 60, &[1])] {
         let asked = key("www.example", A);

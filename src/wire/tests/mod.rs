@@ -11,16 +11,9 @@ mod replies;
 use hickory_proto::op::Message;
 
 use super::reply::{self, Form, Local};
+use super::rtype::{A, AAAA, CNAME, DNAME, MX, NS, SOA, SRV, TXT};
 use super::{Answer, AnswerError, Ede, Edns, FoldedName, Image, Key, Kind, Name, OwnedQuery, Query, Rcode, Rejection};
 
-const A: u16 = 1;
-const NS: u16 = 2;
-const CNAME: u16 = 5;
-const SOA: u16 = 6;
-const MX: u16 = 15;
-const TXT: u16 = 16;
-const AAAA: u16 = 28;
-const SRV: u16 = 33;
 const NSEC: u16 = 47;
 
 /// A compression pointer to the qname.
