@@ -2,6 +2,8 @@
 //!
 //! The room knows nothing of DNS: what it shows comes as closures from the composition root.
 
+mod connections;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::telemetry::Registry;
+use connections::Bounded;
 
 /// Where the answers come from.
 pub struct Sources {
@@ -27,7 +30,7 @@ pub struct Sources {
 /// The media type of OpenMetrics text.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves until `stop` is done; requests under way are finished.
+/// Serves until `stop` is done; requests under way are finished. At most 16 connections at a time: one more closes the oldest.
 ///
 /// # Errors
 /// Only what the listener itself fails with.
@@ -40,7 +43,7 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: impl Future<Ou
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(sources));
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(Bounded::new(listener), router).with_graceful_shutdown(stop).await
 }
 
 async fn ready(State(sources): State<Arc<Sources>>) -> Response {
