@@ -1,6 +1,6 @@
 //! What README and manifests say of flags, metrics and keys is what the program knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Source, all_sources, expect_none};
 use crate::harness::{CoreDns, Doorstep, Stage, run};
@@ -49,18 +49,47 @@ fn flags_apart(documents: &[&Source], help: &str) -> Vec<String> {
     wrong
 }
 
-/// Metrics in the one that the other does not know, both ways. A table row begins with the metric's name in backquotes.
+/// Metrics in the one that the other does not know, both ways, and labels that differ. A table row begins with the metric's name in
+/// backquotes, and its second cell has the labels in backquotes.
 fn metrics_apart(readme: &str, page: &str) -> Vec<String> {
     let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    let documented: BTreeSet<&str> = readme.lines().filter_map(metric_of_row).collect();
-    let unknown = documented.difference(&exposed).map(|name| format!("README.md: the program has no metric {name}"));
-    unknown.chain(exposed.difference(&documented).map(|name| format!("README.md: no row for the metric {name}"))).collect()
+    let documented: BTreeMap<&str, BTreeSet<&str>> = readme.lines().filter_map(metric_of_row).collect();
+    let mut wrong = Vec::new();
+    for (name, labels) in &documented {
+        match labels_of(name, page) {
+            _ if !exposed.contains(name) => wrong.push(format!("README.md: the program has no metric {name}")),
+            Some(shown) if shown != *labels => wrong.push(format!("README.md: {name} has the labels {shown:?}")),
+            _ => {}
+        }
+    }
+    let unknown = exposed.iter().filter(|name| !documented.contains_key(*name));
+    wrong.extend(unknown.map(|name| format!("README.md: no row for the metric {name}")));
+    wrong
 }
 
-fn metric_of_row(line: &str) -> Option<&str> {
+fn metric_of_row(line: &str) -> Option<(&str, BTreeSet<&str>)> {
     let name = line.strip_prefix("| `")?.split(['`', '{']).next()?;
     let name = name.strip_suffix("_total").unwrap_or(name);
-    (name.starts_with("coredns_") || name.starts_with("doorstep_")).then_some(name)
+    let labels = line.split(" | ").nth(1)?.split('`').skip(1).step_by(2).collect();
+    (name.starts_with("coredns_") || name.starts_with("doorstep_")).then_some((name, labels))
+}
+
+/// The labels of a metric's first sample; `None` while it has none. A histogram's bounds are no label of ours.
+fn labels_of<'p>(name: &str, page: &'p str) -> Option<BTreeSet<&'p str>> {
+    let rest = page.lines().find_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let rest = ["_total", "_count"].iter().find_map(|suffix| rest.strip_prefix(suffix)).unwrap_or(rest);
+        rest.starts_with(['{', ' ']).then_some(rest)
+    })?;
+    let (labels, _) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).unwrap_or_default();
+    Some(labels.split(',').filter_map(|label| Some(label.split_once("=\"")?.0)).collect())
+}
+
+/// Where README tells another number of series than the page has: a tenth more or less is the same.
+fn series_apart(readme: &str, page: &str) -> Option<String> {
+    let told: usize = readme.split_once(" series with one upstream group")?.0.rsplit(' ').next()?.parse().ok()?;
+    let shown = page.lines().filter(|line| !line.starts_with('#')).count();
+    (told.abs_diff(shown) * 10 > told).then(|| format!("README.md: about {told} series; there are {shown}"))
 }
 
 /// The contents of fenced blocks of this language.
@@ -78,11 +107,13 @@ fn documents_and_program_know_the_same_flags() {
 }
 
 #[test]
-fn readme_and_metrics_page_know_the_same_metrics() {
+fn readme_and_metrics_page_know_the_same_metrics_and_labels() {
     let stage = Stage::beside_others();
     let coredns = CoreDns::start(&stage);
     let page = Doorstep::before(&coredns).page("/metrics").unwrap().1;
     expect_none(&metrics_apart(&readme(), &page));
+    assert!(readme().contains(" series with one upstream group"));
+    expect_none(&series_apart(&readme(), &page).into_iter().collect::<Vec<_>>());
 }
 
 #[test]
@@ -109,10 +140,20 @@ fn a_difference_in_flags_metrics_or_examples_is_found() {
         flags_apart(&[&document], "  --listen <IP>\n  --workers <N>\n  --help"),
         ["README.md: the program knows no --lisen", "--workers is in no document"]
     );
-    let page = "# HELP doorstep_a x\n# TYPE doorstep_a counter\ndoorstep_a_total 1\n# TYPE doorstep_b gauge\n";
+    let page = "# HELP doorstep_a x\n# TYPE doorstep_a counter\ndoorstep_a_total{kind=\"x, y\",of=\"z\"} 1\n\
+                # TYPE doorstep_b gauge\ndoorstep_b 1\n# TYPE doorstep_d histogram\ndoorstep_d_count{lane=\"x\"} 1\n";
     assert_eq!(
-        metrics_apart("| `doorstep_a_total{kind}` | x |\n| `doorstep_c` | x |\n", page),
-        ["README.md: the program has no metric doorstep_c", "README.md: no row for the metric doorstep_b"]
+        metrics_apart("| `doorstep_a_total` | `kind` | x |\n| `doorstep_c` | | x |\n| `doorstep_d` | `lane` | `x` |\n", page),
+        [
+            "README.md: doorstep_a has the labels {\"kind\", \"of\"}",
+            "README.md: the program has no metric doorstep_c",
+            "README.md: no row for the metric doorstep_b",
+        ]
     );
+    assert_eq!(
+        series_apart("there are about 4 series with one upstream group", page).as_deref(),
+        Some("README.md: about 4 series; there are 3")
+    );
+    assert_eq!(series_apart("there are about 3 series with one upstream group", page), None);
     assert_eq!(blocks("```sh\nx\n```\n```yaml\na: 1\n```\n", "yaml"), ["a: 1\n"]);
 }
