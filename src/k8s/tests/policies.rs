@@ -213,5 +213,49 @@ async fn an_agent_judges_no_more_than_it_has_time_for() {
         _ => small(path, query),
     };
     let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
-    assert!(verdict == Judged::Unknown && saw.starts_with("one namespace has more network policies than an agent judges"), "{saw}");
+    assert!(
+        verdict == Judged::Unknown && saw.starts_with("one namespace has more rules of network policies than an agent judges"),
+        "{saw}"
+    );
+}
+
+/// The same by one policy of many rules, which are fewer octets than as many policies.
+#[tokio::test]
+async fn many_rules_in_one_policy_count_as_many_policies() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/cilium.io/v2/ciliumnetworkpolicies" => {
+            let rule = |number: usize| json!({ "endpointSelector": { "matchLabels": { "app": format!("a{number}") } }, "egress": [{}] });
+            let specs: Vec<Value> = (0..2300).map(rule).collect();
+            let one = json!({ "metadata": { "name": "p", "namespace": "app" }, "specs": specs });
+            list("CiliumNetworkPolicy", "cilium.io/v2", &[one], "")
+        }
+        _ => small(path, query),
+    };
+    let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
+    assert!(verdict == Judged::Unknown && saw.starts_with("one namespace has more rules"), "{saw}");
+}
+
+/// A rule about the whole cluster stands for a pod in each namespace.
+#[tokio::test]
+async fn an_agent_imagines_no_more_pods_than_it_has_room_for() {
+    let answer = |path: &str, query: &str| match path {
+        "/apis/networking.k8s.io/v1/networkpolicies" => {
+            let one = |number: usize| {
+                let mut one = policy("NetworkPolicy");
+                one["metadata"]["namespace"] = json!(format!("n{number}"));
+                one
+            };
+            list("NetworkPolicy", "networking.k8s.io/v1", &(0..300).map(one).collect::<Vec<_>>(), "")
+        }
+        "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies" => {
+            let one = |number: usize| {
+                let spec = json!({ "endpointSelector": { "matchLabels": { "app": format!("a{number}") } }, "egress": [{}] });
+                json!({ "metadata": { "name": format!("c{number}") }, "spec": spec })
+            };
+            list("CiliumClusterwideNetworkPolicy", "cilium.io/v2", &(0..100).map(one).collect::<Vec<_>>(), "")
+        }
+        _ => small(path, query),
+    };
+    let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
+    assert!(verdict == Judged::Unknown && saw.starts_with("network policies tell more pods apart"), "{saw}");
 }

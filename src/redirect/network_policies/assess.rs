@@ -103,10 +103,11 @@ pub fn harmful<'a>(cluster: &Cluster<'a>) -> BTreeSet<&'a Reference> {
     found
 }
 
-/// How many pairs of a group of pods and a policy of its namespace there are: what judging takes grows with them.
+/// How many pairs of a group of pods and a rule in its namespace there are: what judging takes grows with them. A rule counts once, and once
+/// more for each 16 peers, ports and names.
 pub fn pairs(cluster: &Cluster<'_>) -> usize {
     let policies = ByNamespace::new(cluster.policies);
-    cluster.groups.iter().map(|group| policies.near(&group.labels).count()).sum()
+    cluster.groups.iter().map(|group| policies.near(&group.labels).map(NetworkPolicy::weight).sum::<usize>()).sum()
 }
 
 /// Tells all that is wrong, the agents' own first.

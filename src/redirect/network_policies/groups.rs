@@ -50,7 +50,13 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Groups {
     keys: BTreeSet<String>,
-    groups: BTreeMap<Labels, Group>,
+    groups: BTreeMap<Labels, Members>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Members {
+    named: Vec<String>,
+    count: usize,
 }
 
 impl Groups {
@@ -66,10 +72,10 @@ impl Groups {
     /// Adds a pod.
     pub fn add(&mut self, pod: &Pod<'_>) {
         let labels: Labels = pod.all().filter(|(key, _)| self.keys.contains(key)).map(|(key, value)| (key, value.to_owned())).collect();
-        let group = self.groups.entry(labels.clone()).or_insert_with(|| Group { labels, named: Vec::new(), count: 0 });
-        group.count += 1;
-        if group.named.len() < NAMED {
-            group.named.push(format!("{}/{}", pod.namespace, pod.name));
+        let members = self.groups.entry(labels).or_default();
+        members.count += 1;
+        if members.named.len() < NAMED {
+            members.named.push(format!("{}/{}", pod.namespace, pod.name));
         }
     }
 
@@ -91,6 +97,12 @@ impl Groups {
         groups
     }
 
+    /// The most groups that [`Groups::imagined`] can make of these: a rule of the cluster's is about every namespace.
+    pub fn most_imagined(policies: &[NetworkPolicy], namespaces: usize) -> usize {
+        let of_policy = |policy: &NetworkPolicy| policy.rules.len() * if policy.reference.namespace.is_some() { 1 } else { namespaces };
+        policies.iter().map(of_policy).sum::<usize>() + namespaces
+    }
+
     fn imagine(&mut self, policy: &NetworkPolicy, namespace: &str, namespace_labels: &Labels) {
         for rule in &policy.rules {
             let labels = rule.subject.example();
@@ -110,7 +122,7 @@ impl Groups {
 
     /// All groups.
     pub fn into_groups(self) -> Vec<Group> {
-        self.groups.into_values().collect()
+        self.groups.into_iter().map(|(labels, Members { named, count })| Group { labels, named, count }).collect()
     }
 
     fn holds(&self, joined: &Labels) -> bool {

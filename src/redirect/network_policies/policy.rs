@@ -96,6 +96,15 @@ impl NetworkPolicy {
         }
     }
 
+    /// What it takes to judge it for one pod: 1 for most policies.
+    pub(super) fn weight(&self) -> usize {
+        let entries = |rule: &Rule| {
+            let traffic = [&rule.egress, &rule.ingress].into_iter().flat_map(|traffic| traffic.allow.iter().chain(&traffic.deny));
+            traffic.map(Entry::length).sum::<usize>()
+        };
+        self.rules.iter().map(|rule| 1 + entries(rule) / 16).sum()
+    }
+
     /// Adds the label keys that it asks for.
     pub(super) fn keys(&self, keys: &mut BTreeSet<String>) {
         for rule in &self.rules {
@@ -140,6 +149,17 @@ pub(super) struct Entry {
     pub(super) peers: Peers,
     /// None: all.
     pub(super) ports: Vec<Ports>,
+}
+
+impl Entry {
+    /// How many peers, ports and names there are.
+    fn length(&self) -> usize {
+        let peers = match &self.peers {
+            Peers::All => 0,
+            Peers::Some(peers) => peers.len(),
+        };
+        peers + self.ports.iter().map(|list| list.ports.len() + list.names.len()).sum::<usize>()
+    }
 }
 
 /// At the other end.
