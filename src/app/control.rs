@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::groups::Groups;
-use super::readiness::{self, Gate};
+use super::readiness::{self, Latches};
 use super::redirect::{self, Redirect};
 use super::reload::{self, Reloads};
 use crate::admin::{self, Sources};
@@ -29,7 +29,7 @@ const ADMIN_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Control {
     pub(super) admin: std::net::TcpListener,
     pub(super) sources: Sources,
-    pub(super) gate: Gate,
+    pub(super) latches: Latches,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) domain: String,
     pub(super) resolver: Resolver,
@@ -73,7 +73,7 @@ impl Control {
             }
         };
         let cluster = self.redirect.cluster();
-        let readiness = tokio::spawn(readiness::keep(self.gate, self.addresses, self.resolver.clone(), self.domain, cluster));
+        let readiness = tokio::spawn(readiness::keep(self.latches, self.addresses, self.resolver.clone(), self.domain, cluster));
         tokio::spawn(redirect::follow_upstream(self.redirect.pages().account.upstream(), self.groups.clone(), self.resolver.clone()));
         let verifying = self.redirect.keep();
         match self.reload {

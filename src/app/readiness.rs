@@ -19,14 +19,14 @@ use crate::wire::Rcode;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What stands between the start and the first client.
-pub(super) struct Gate {
+pub(super) struct Latches {
     /// Released once UDP and TCP of every listener answer.
     pub(super) listeners: Latch,
     /// Released once a cluster name has come back through the upstream.
     pub(super) upstream: Latch,
 }
 
-impl Gate {
+impl Latches {
     /// Both latches held.
     pub(super) fn new(readiness: &Readiness) -> Self {
         Self { listeners: readiness.latch("listeners", "not asked yet"), upstream: readiness.latch("upstream", "not asked yet") }
@@ -35,19 +35,25 @@ impl Gate {
 
 /// Asks until both latches are released, then watches over the second where there is a cluster to fall back to. `domain` is the
 /// cluster's domain.
-pub(super) async fn keep(gate: Gate, addresses: Vec<SocketAddr>, resolver: Resolver, domain: String, cluster: Option<(Config, Account)>) {
-    pass(&gate, &addresses, &resolver, &domain).await;
+pub(super) async fn keep(
+    latches: Latches,
+    addresses: Vec<SocketAddr>,
+    resolver: Resolver,
+    domain: String,
+    cluster: Option<(Config, Account)>,
+) {
+    pass(&latches, &addresses, &resolver, &domain).await;
     if let (Some((config, account)), Some(&listener)) = (cluster, addresses.first()) {
-        Fallback { config, account, latch: gate.upstream, listener, resolver, domain }.run().await;
+        Fallback { config, account, latch: latches.upstream, listener, resolver, domain }.run().await;
     }
 }
 
-async fn pass(gate: &Gate, addresses: &[SocketAddr], resolver: &Resolver, domain: &str) {
+async fn pass(latches: &Latches, addresses: &[SocketAddr], resolver: &Resolver, domain: &str) {
     while let Err(reason) = ask_listeners(addresses).await {
-        gate.listeners.hold(&reason);
+        latches.listeners.hold(&reason);
         sleep(PAUSE).await;
     }
-    gate.listeners.release();
+    latches.listeners.release();
     let Some(&listener) = addresses.first() else { return };
     let mut said = String::new();
     while let Err(reason) = ask_upstream(listener, resolver, domain).await {
@@ -55,10 +61,10 @@ async fn pass(gate: &Gate, addresses: &[SocketAddr], resolver: &Resolver, domain
             tracing::warn!(%reason, "not ready: the upstream");
             said.clone_from(&reason);
         }
-        gate.upstream.hold(&reason);
+        latches.upstream.hold(&reason);
         sleep(PAUSE).await;
     }
-    gate.upstream.release();
+    latches.upstream.release();
 }
 
 /// Whether each of our addresses answers us over UDP and TCP; else which does not.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::control::{Control, Signals};
 use super::descriptors::Descriptors;
 use super::groups::Groups;
-use super::readiness::Gate;
+use super::readiness::Latches;
 use super::redirect::Redirect;
 use super::reload::Reloads;
 use super::status::Status;
@@ -57,7 +57,7 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     let started = now();
     let resolver = resolver(&config, &groups, started);
     let (readiness, supervisor) = (Readiness::default(), Supervisor::default());
-    let gate = Gate::new(&readiness);
+    let latches = Latches::new(&readiness);
     watchdog::watch(&supervisor, readiness.latch("workers", "no sign of life yet"))?;
     let serving = readiness.latch("serving", "");
     serving.release();
@@ -82,7 +82,7 @@ pub fn start(config: Config, reload: Option<Reload>) -> Result<App, StartError> 
     let control = Control {
         admin,
         sources,
-        gate,
+        latches,
         addresses: addresses.clone(),
         domain: config.cluster_domain.to_string(),
         resolver,

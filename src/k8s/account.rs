@@ -60,10 +60,10 @@ impl Call {
 
 /// What there is to tell.
 #[derive(Clone, Debug, Default)]
-pub struct Account(Arc<Told>);
+pub struct Account(Arc<Kept>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct Kept {
     report: Mutex<Report>,
     upstream: watch::Sender<Vec<IpAddr>>,
     frontend: watch::Sender<Frontend>,
@@ -98,8 +98,8 @@ impl Account {
         self.0.frontend.subscribe()
     }
 
-    /// As a look found it. Without an address there is no news.
-    pub(super) fn faces(&self, addresses: &[SocketAddr], hairpin: bool) {
+    /// Takes down where clients ask, as a look found it. Without an address there is no news.
+    pub(super) fn note_frontend(&self, addresses: &[SocketAddr], hairpin: bool) {
         self.0.frontend.send_if_modified(|known| {
             let new = !addresses.is_empty() && (known.addresses != addresses || known.hairpin != hairpin);
             if new {
@@ -109,8 +109,8 @@ impl Account {
         });
     }
 
-    /// An empty list is no news: what was asked goes on being asked.
-    pub(super) fn found(&self, addresses: &[IpAddr]) {
+    /// Takes down where the upstream's Service is. An empty list is no news: what was asked goes on being asked.
+    pub(super) fn note_upstream(&self, addresses: &[IpAddr]) {
         self.0.upstream.send_if_modified(|known| {
             let new = !addresses.is_empty() && known != addresses;
             if new {
@@ -120,7 +120,8 @@ impl Account {
         });
     }
 
-    pub(super) fn tell(&self, report: Report) {
+    /// Takes down where the redirect stands, and with it which policy clients are redirected by.
+    pub(super) fn note_report(&self, report: Report) {
         self.0.frontend.send_if_modified(|known| {
             let new = known.policy != report.policy;
             known.policy.clone_from(&report.policy);
@@ -129,6 +130,7 @@ impl Account {
         *self.0.report.lock() = report;
     }
 
+    /// Counts a call that was done.
     pub(super) fn done(&self, call: Call) {
         self.0.done[call as usize].fetch_add(1, Relaxed);
         *self.0.last_error.lock() = None;

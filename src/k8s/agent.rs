@@ -124,7 +124,7 @@ impl Agent {
         self.own.blackhole.clone_from(&self.found.borrow());
         self.leave(seen);
         let decision = decide(seen, &self.around, &self.own, wall_clock());
-        self.account.tell(Report::new(&decision, seen, &self.around, &self.cluster.config.namespace));
+        self.account.note_report(Report::new(&decision, seen, &self.around, &self.cluster.config.namespace));
         decision
     }
 
@@ -183,8 +183,8 @@ impl Agent {
         match self.cluster.look().await {
             Ok(Look { seen, around, upstream, frontend, hairpin, subjects, .. }) => {
                 self.account.done(Call::Look);
-                self.account.found(&upstream);
-                self.account.faces(&frontend, hairpin);
+                self.account.note_upstream(&upstream);
+                self.account.note_frontend(&frontend, hairpin);
                 self.around = around;
                 match self.around.unanswered() {
                     Some(reason) => self.latches.families.hold(reason),

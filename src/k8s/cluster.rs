@@ -132,7 +132,7 @@ impl Cluster {
             settled: fleet.settled(),
             outgoing: matches!((&self.config.template, &fleet.template), (Some(own), Some(newest)) if own != newest),
             desired: policy(),
-            gates: redirect::judged(&view, policies.is_ok(), &shut),
+            gates: redirect::judge_gates(&view, policies.is_ok(), &shut),
             shut,
             on_red: self.config.cilium.on_red,
             unread: false,

@@ -38,7 +38,7 @@ impl Endpoints {
         match self.cluster.endpoints(protocol).await {
             Ok((upstream, endpoints)) => {
                 self.account.done(Call::Endpoints);
-                self.account.found(&upstream);
+                self.account.note_upstream(&upstream);
                 Some(endpoints)
             }
             Err(error) => {

@@ -114,7 +114,10 @@ fn describe(act: &Act, namespace: &str) -> Option<(&'static str, EventType, Stri
             ("BlackholeFound", EventType::Warning, format!("{agent} got no answer from the DNS Service on its node, and stepped aside"))
         }
         Act::Write { because: Because::Resumed, .. } => ("RedirectResumed", EventType::Normal, "a person ended the hold".to_owned()),
-        Act::Write { .. } => return None,
+        Act::Write {
+            because: Because::Unrecorded | Because::Unwanted | Because::Outdated | Because::Overtaken | Because::Collected,
+            ..
+        } => return None,
     })
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn follow_upstream(cluster: &Cluster, account: &Account, is_eno
             Ok(service) => {
                 account.done(Call::Watch);
                 let Ok(service) = read::service(service.as_ref(), &[]) else { continue };
-                account.found(&service.addresses);
+                account.note_upstream(&service.addresses);
                 if is_enough(&service.addresses) {
                     return;
                 }

@@ -8,7 +8,7 @@ use super::state::Unknown;
 /// What there is to say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Judged {
+pub enum GateVerdict {
     /// As it should be.
     Pass,
     /// Not as it should be.
@@ -17,7 +17,7 @@ pub enum Judged {
     Unknown,
 }
 
-impl Judged {
+impl GateVerdict {
     /// All of them, for the metrics page.
     pub const ALL: [Self; 3] = [Self::Pass, Self::Red, Self::Unknown];
 
@@ -37,7 +37,7 @@ pub struct JudgedGate {
     /// Which.
     pub name: Gate,
     /// The verdict.
-    pub verdict: Judged,
+    pub verdict: GateVerdict,
     /// What was seen, where there is something to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saw: Option<String>,
@@ -51,16 +51,16 @@ pub struct JudgedGate {
 
 /// All gates, judged by what was seen and by which of them that shuts; network policies are judged when they are read, see
 /// [`super::Surroundings::weigh`]. `has_crd`: whether the API server knows CiliumLocalRedirectPolicies.
-pub fn judged(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<JudgedGate> {
+pub fn judge_gates(view: &View<'_>, has_crd: bool, shut: &[Shut]) -> Vec<JudgedGate> {
     let crd = (!has_crd).then(no_crd);
     let judge = |name| {
         let found = shut.iter().chain(&crd).find(|shut| shut.gate == name);
         JudgedGate {
             name,
             verdict: match found {
-                _ if is_unknown(name, view, found) => Judged::Unknown,
-                Some(_) => Judged::Red,
-                None => Judged::Pass,
+                _ if is_unknown(name, view, found) => GateVerdict::Unknown,
+                Some(_) => GateVerdict::Red,
+                None => GateVerdict::Pass,
             },
             saw: found.map(|shut| shut.saw.clone()),
             matters: found.map(|shut| shut.matters),

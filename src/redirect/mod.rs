@@ -24,7 +24,7 @@ pub use cilium::{CiliumConfig, ENABLE_KEY, OnRed, SeenCilium, Version, hairpin};
 pub use decide::{Act, Because, DELETED_BY_HAND, Decision, Observation, Rest, Surroundings, Versioned, decide};
 pub use frontend::Frontend;
 pub use gates::{Families, Gate, SeenPolicy, SeenService, Shut, UPSTREAM_SERVICE, View, no_crd, shut};
-pub use judged::{Judged, JudgedGate, judged};
+pub use judged::{GateVerdict, JudgedGate, judge_gates};
 pub use own::Own;
 pub use pace::{Leaving, backoff, soon, tells, until_first_look, until_look, until_turn};
 pub use policy::{DnsService, Owner, POLICY_NAME, Policy, PolicyPort, Protocol, SELECTOR_LABEL, SELECTOR_VALUE, SPEC_ANNOTATION, desired};

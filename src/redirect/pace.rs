@@ -42,7 +42,7 @@ pub fn until_look(decision: &Decision, agents: u32, dice: f64) -> Duration {
         Decision::Rest(Rest::NotReady) => READINESS_LOOK,
         Decision::Rest(Rest::Unread) => soon(agents, dice),
         Decision::Rest(Rest::Live | Rest::Off | Rest::Held | Rest::Draining) => exponential(DUTY_LOOK * agents, dice),
-        Decision::Rest(_) => until_turn(agents, dice),
+        Decision::Rest(Rest::Still(_) | Rest::Blocked(_) | Rest::OtherSpec | Rest::Going | Rest::Uninstalled) => until_turn(agents, dice),
     }
 }
 

@@ -116,7 +116,7 @@ impl Report {
             }
             Decision::Rest(Rest::Uninstalled) => self.reasons = vec!["the agents' DaemonSet is gone, or not found by its name".to_owned()],
             Decision::Rest(Rest::Going) => self.reasons = vec!["the policy is being deleted".to_owned()],
-            Decision::Rest(_) | Decision::Act(_) => {}
+            Decision::Rest(Rest::Off | Rest::Draining) | Decision::Act(_) => {}
         }
     }
 

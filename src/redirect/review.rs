@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::decide::{Act, Because, Decision, Rest, Surroundings};
 use super::gates::{Gate, Shut};
-use super::judged::Judged;
+use super::judged::GateVerdict;
 use super::network_policies::{ACKNOWLEDGED, Reference};
 
 /// No agent reads more often, and none creates on what is older.
@@ -41,12 +41,12 @@ impl Review {
         Self { policies, harmful, unknown }
     }
 
-    fn verdict(&self, accepted: bool) -> Judged {
+    fn verdict(&self, accepted: bool) -> GateVerdict {
         match (self.harmful.is_empty(), self.unknown.is_empty()) {
-            (false, _) if accepted => Judged::Pass,
-            (false, _) => Judged::Red,
-            (true, false) => Judged::Unknown,
-            (true, true) => Judged::Pass,
+            (false, _) if accepted => GateVerdict::Pass,
+            (false, _) => GateVerdict::Red,
+            (true, false) => GateVerdict::Unknown,
+            (true, true) => GateVerdict::Pass,
         }
     }
 
@@ -82,13 +82,13 @@ impl Surroundings {
         let Some(review) = review else { return };
         let (verdict, saw) = (review.verdict(accepted), review.saw());
         let cure = match verdict {
-            Judged::Pass => None,
-            Judged::Red => Some(cure()),
-            Judged::Unknown => {
+            GateVerdict::Pass => None,
+            GateVerdict::Red => Some(cure()),
+            GateVerdict::Unknown => {
                 Some("let agents list them (manifests/base/rbac-network-policies.yaml), or look yourself: doorstep preflight".to_owned())
             }
         };
-        if let (Judged::Red, Some(saw), Some(cure)) = (verdict, &saw, &cure) {
+        if let (GateVerdict::Red, Some(saw), Some(cure)) = (verdict, &saw, &cure) {
             // One team's new policy must not take the redirect from all.
             self.shut.push(Shut { gate: Gate::NetworkPolicies, saw: saw.clone(), matters: MATTERS, cure: cure.clone(), grave: false });
         }

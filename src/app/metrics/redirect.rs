@@ -2,7 +2,7 @@
 
 use crate::app::proof::{self, Proof};
 use crate::k8s::{Account, Call};
-use crate::redirect::{Gate, Judged, Report, Standing};
+use crate::redirect::{Gate, GateVerdict, Report, Standing};
 use crate::telemetry::{Metric, Value};
 
 /// What the agent's account says.
@@ -27,14 +27,14 @@ pub(super) fn of_redirect(account: &Account) -> Vec<Metric> {
 /// All rows are 0 until this agent has looked, and where there is no cluster.
 fn gates(report: &Report) -> Metric {
     let verdict = |gate| report.gates.iter().find(|judged| judged.name == gate).map(|judged| judged.verdict);
-    let row = |gate: Gate, judged: Judged| {
+    let row = |gate: Gate, judged: GateVerdict| {
         let labels = vec![("gate", gate.label().to_owned()), ("verdict", judged.label().to_owned())];
         (labels, Value::Gauge((verdict(gate) == Some(judged)).into()))
     };
     Metric {
         name: "doorstep_redirect_gate",
         help: "1 for each gate's verdict when this agent last looked",
-        rows: Gate::ALL.iter().flat_map(|gate| Judged::ALL.map(|judged| row(*gate, judged))).collect(),
+        rows: Gate::ALL.iter().flat_map(|gate| GateVerdict::ALL.map(|judged| row(*gate, judged))).collect(),
     }
 }
 
@@ -73,7 +73,8 @@ mod tests {
         let mut report = Report::default();
         assert_eq!((lit(&report).len(), gates(&report).rows.len()), (0, 3 * Gate::ALL.len()));
         let gate = |name, verdict| JudgedGate { name, verdict, saw: None, matters: None, cure: None };
-        report.gates = vec![gate(Gate::Ports, Judged::Pass), gate(Gate::Cilium, Judged::Unknown), gate(Gate::Rival, Judged::Red)];
+        report.gates =
+            vec![gate(Gate::Ports, GateVerdict::Pass), gate(Gate::Cilium, GateVerdict::Unknown), gate(Gate::Rival, GateVerdict::Red)];
         assert_eq!(lit(&report), ["cilium unknown", "ports pass", "rival red"]);
     }
 }

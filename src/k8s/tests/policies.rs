@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config;
 use crate::k8s::cluster::Cluster;
 use crate::redirect::network_policies::Harm;
-use crate::redirect::{Gate, Judged, JudgedGate, Review, Surroundings};
+use crate::redirect::{Gate, GateVerdict, JudgedGate, Review, Surroundings};
 
 /// An API server that answers by path and query.
 fn cluster(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + 'static) -> Cluster {
@@ -114,8 +114,8 @@ async fn agent_reads(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send 
 }
 
 /// The gate by it: verdict, and what was seen.
-fn judged(review: &Review) -> (Judged, String) {
-    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
+fn judged(review: &Review) -> (GateVerdict, String) {
+    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: GateVerdict::Unknown, saw: None, matters: None, cure: None };
     let mut around = Surroundings { gates: vec![gate], ..Surroundings::default() };
     around.weigh(Some(review), false);
     (around.gates[0].verdict, around.gates[0].saw.clone().unwrap_or_default())
@@ -125,7 +125,7 @@ fn judged(review: &Review) -> (Judged, String) {
 async fn an_agent_reads_the_three_kinds_and_nothing_else() {
     let (review, asked) = agent_reads(small).await;
     let red = "1 of 1 network policies would take DNS from pods: networkpolicy app/allow-dns";
-    assert_eq!(judged(&review.unwrap()), (Judged::Red, red.to_owned()));
+    assert_eq!(judged(&review.unwrap()), (GateVerdict::Red, red.to_owned()));
     let expected = [
         "/apis/networking.k8s.io/v1/networkpolicies?&limit=500",
         "/apis/cilium.io/v2/ciliumnetworkpolicies?&limit=500",
@@ -138,7 +138,7 @@ async fn an_agent_reads_the_three_kinds_and_nothing_else() {
 async fn an_agent_that_may_not_read_them_knows_nothing_and_one_that_is_not_answered_fails() {
     let forbidden = |path: &str, query: &str| if path.contains("networkpolicies") { refusal(403, "Forbidden") } else { small(path, query) };
     let (verdict, saw) = judged(&agent_reads(forbidden).await.0.unwrap());
-    assert_eq!(verdict, Judged::Unknown);
+    assert_eq!(verdict, GateVerdict::Unknown);
     assert!(saw.contains("permission to list networkpolicies") && saw.contains("ciliumclusterwidenetworkpolicies"), "{saw}");
     let failing =
         |path: &str, query: &str| if path.contains("networkpolicies") { refusal(500, "InternalError") } else { small(path, query) };
@@ -162,7 +162,7 @@ async fn pages_are_followed_and_one_that_is_too_large_is_asked_for_in_smaller_on
         _ => small(path, query),
     };
     let (review, asked) = agent_reads(answer).await;
-    assert_eq!(judged(&review.unwrap()).0, Judged::Red, "{asked:?}");
+    assert_eq!(judged(&review.unwrap()).0, GateVerdict::Red, "{asked:?}");
     assert_eq!(asked.iter().filter(|path| path.contains("/networkpolicies?")).count(), 4, "{asked:?}");
 }
 
@@ -177,7 +177,7 @@ async fn a_policy_larger_than_any_page_is_left_out_and_told() {
         _ => small(path, query),
     };
     let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
-    assert!(verdict == Judged::Unknown && saw.starts_with("one of the networkpolicies is larger than"), "{saw}");
+    assert!(verdict == GateVerdict::Unknown && saw.starts_with("one of the networkpolicies is larger than"), "{saw}");
 }
 
 /// A list that never ends is read as far as an agent's memory goes.
@@ -193,7 +193,7 @@ async fn an_agent_reads_no_more_than_it_has_room_for() {
     };
     let (review, asked) = agent_reads(answer).await;
     let (verdict, saw) = judged(&review.unwrap());
-    assert!(verdict == Judged::Unknown && saw.starts_with("there are more networkpolicies than an agent reads"), "{saw}");
+    assert!(verdict == GateVerdict::Unknown && saw.starts_with("there are more networkpolicies than an agent reads"), "{saw}");
     assert_eq!(asked.len(), 11 + 2, "32 MiB, 3 a page");
 }
 
@@ -214,7 +214,7 @@ async fn an_agent_judges_no_more_than_it_has_time_for() {
     };
     let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
     assert!(
-        verdict == Judged::Unknown && saw.starts_with("one namespace has more rules of network policies than an agent judges"),
+        verdict == GateVerdict::Unknown && saw.starts_with("one namespace has more rules of network policies than an agent judges"),
         "{saw}"
     );
 }
@@ -232,7 +232,7 @@ async fn many_rules_in_one_policy_count_as_many_policies() {
         _ => small(path, query),
     };
     let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
-    assert!(verdict == Judged::Unknown && saw.starts_with("one namespace has more rules"), "{saw}");
+    assert!(verdict == GateVerdict::Unknown && saw.starts_with("one namespace has more rules"), "{saw}");
 }
 
 /// A rule about the whole cluster stands for a pod in each namespace.
@@ -257,5 +257,5 @@ async fn an_agent_imagines_no_more_pods_than_it_has_room_for() {
         _ => small(path, query),
     };
     let (verdict, saw) = judged(&agent_reads(answer).await.0.unwrap());
-    assert!(verdict == Judged::Unknown && saw.starts_with("network policies tell more pods apart"), "{saw}");
+    assert!(verdict == GateVerdict::Unknown && saw.starts_with("network policies tell more pods apart"), "{saw}");
 }

@@ -61,10 +61,10 @@ impl Scene {
     }
 
     /// The gates that do not pass; network policies are judged when they are read.
-    fn judged(&self, has_crd: bool) -> Vec<(&'static str, Judged)> {
-        let gates = judged(&self.view(), has_crd, &self.shut());
+    fn judged(&self, has_crd: bool) -> Vec<(&'static str, GateVerdict)> {
+        let gates = judge_gates(&self.view(), has_crd, &self.shut());
         assert_eq!(gates.iter().map(|gate| gate.name).collect::<Vec<_>>(), Gate::ALL);
-        let is_told = |gate: &JudgedGate| gate.verdict != Judged::Pass && gate.name != Gate::NetworkPolicies;
+        let is_told = |gate: &JudgedGate| gate.verdict != GateVerdict::Pass && gate.name != Gate::NetworkPolicies;
         gates.into_iter().filter(is_told).map(|gate| (gate.name.label(), gate.verdict)).collect()
     }
 
@@ -162,7 +162,7 @@ fn a_gate_that_is_shut_says_what_it_saw_why_it_matters_and_the_cure() {
 
 #[test]
 fn a_gate_of_which_nothing_was_read_is_unknown_and_not_passed() {
-    use Judged::{Red, Unknown as Dark};
+    use GateVerdict::{Red, Unknown as Dark};
     let all = |change: fn(&mut Scene)| {
         let mut scene = well();
         change(&mut scene);
@@ -188,7 +188,7 @@ fn a_version_that_an_operator_says_passes_unread() {
     let mut scene = well();
     scene.cilium = Err(Unknown::Missing);
     scene.said.version = Version::parse("1.19.5");
-    assert_eq!(scene.judged(true), [("local_redirect_policies", Judged::Unknown), ("cilium_rollout", Judged::Unknown)]);
+    assert_eq!(scene.judged(true), [("local_redirect_policies", GateVerdict::Unknown), ("cilium_rollout", GateVerdict::Unknown)]);
     assert_eq!(scene.verdict(), []);
 }
 
@@ -196,7 +196,7 @@ fn a_version_that_an_operator_says_passes_unread() {
 fn a_gate_that_shuts_behind_a_policy_is_told_though_the_policy_stays() {
     let mut scene = well();
     scene.cilium().rolling = true;
-    let (shut, gates) = (scene.shut(), judged(&scene.view(), true, &scene.shut()));
+    let (shut, gates) = (scene.shut(), judge_gates(&scene.view(), true, &scene.shut()));
     let around = Surroundings { shut, gates: gates.clone(), ..Surroundings::default() };
     let seen = Observation { people: Err(Unknown::Unseen), state: Err(Unknown::Unseen), policies: Err(Unknown::Unseen) };
     let report = Report::new(&Decision::Rest(Rest::Live), &seen, &around, "kube-system");

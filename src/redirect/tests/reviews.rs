@@ -19,15 +19,15 @@ fn red() -> Review {
 
 /// No gate judged but this one, which nobody has read.
 fn around() -> Surroundings {
-    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: Judged::Unknown, saw: None, matters: None, cure: None };
+    let gate = JudgedGate { name: Gate::NetworkPolicies, verdict: GateVerdict::Unknown, saw: None, matters: None, cure: None };
     Surroundings { gates: vec![gate], ..case(State::default(), vec![]).around }
 }
 
-fn weighed(review: &Review, accepted: bool) -> (Judged, Option<String>, usize) {
+fn weighed(review: &Review, accepted: bool) -> (GateVerdict, Option<String>, usize) {
     let mut around = around();
     around.weigh(Some(review), accepted);
     let gate = around.gates.remove(0);
-    assert_eq!((gate.matters.is_some(), gate.cure.is_some()), (gate.saw.is_some(), gate.verdict != Judged::Pass), "{gate:?}");
+    assert_eq!((gate.matters.is_some(), gate.cure.is_some()), (gate.saw.is_some(), gate.verdict != GateVerdict::Pass), "{gate:?}");
     assert!(around.shut.iter().all(|shut| !shut.grave), "one team's policy takes the redirect from nobody");
     (gate.verdict, gate.saw, around.shut.len())
 }
@@ -39,11 +39,11 @@ fn a_reading_is_red_by_what_would_do_harm_and_unknown_by_what_was_not_read() {
     let one = "1 of 7 network policies would take DNS from pods: networkpolicy app/allow-dns";
     let five = "5 of 7 network policies would take DNS from pods: networkpolicy app/a, networkpolicy app/b, networkpolicy app/c and 2 more";
     for (what, harmful, unknown, expected) in [
-        ("nothing is found", vec![], vec![], (Judged::Pass, None, 0)),
-        ("pods are cut off", policies(&["allow-dns"]), vec![], (Judged::Red, says(one), 1)),
-        ("harm and a refusal", policies(&["allow-dns"]), forbidden(), (Judged::Red, says(one), 1)),
-        ("many", policies(&["a", "b", "c", "d", "e"]), vec![], (Judged::Red, says(five), 1)),
-        ("what may not be read keeps nothing", vec![], forbidden(), (Judged::Unknown, says("networkpolicies may not be read"), 0)),
+        ("nothing is found", vec![], vec![], (GateVerdict::Pass, None, 0)),
+        ("pods are cut off", policies(&["allow-dns"]), vec![], (GateVerdict::Red, says(one), 1)),
+        ("harm and a refusal", policies(&["allow-dns"]), forbidden(), (GateVerdict::Red, says(one), 1)),
+        ("many", policies(&["a", "b", "c", "d", "e"]), vec![], (GateVerdict::Red, says(five), 1)),
+        ("what may not be read keeps nothing", vec![], forbidden(), (GateVerdict::Unknown, says("networkpolicies may not be read"), 0)),
     ] {
         assert_eq!(weighed(&Review::new(7, harmful, unknown), false), expected, "{what}");
     }
@@ -52,7 +52,7 @@ fn a_reading_is_red_by_what_would_do_harm_and_unknown_by_what_was_not_read() {
 #[test]
 fn what_is_accepted_passes_and_is_told_all_the_same() {
     let (verdict, saw, shut) = weighed(&red(), true);
-    assert_eq!((verdict, shut), (Judged::Pass, 0));
+    assert_eq!((verdict, shut), (GateVerdict::Pass, 0));
     assert!(saw.unwrap().contains("app/allow-dns"));
 }
 
@@ -111,7 +111,7 @@ fn nobody_reads_twice_within_half_a_minute_not_even_where_a_reading_failed() {
 }
 
 /// Read at one moment, judged so many seconds later: whether a policy waits for a reading, and the gate's verdict.
-fn later(review: Option<Review>, after: u64) -> (bool, Judged) {
+fn later(review: Option<Review>, after: u64) -> (bool, GateVerdict) {
     let (mut reviewed, mut around, now) = (Reviewed::default(), around(), super::start());
     if let Some(review) = review {
         reviewed.keep(review, now);
@@ -125,13 +125,13 @@ fn later(review: Option<Review>, after: u64) -> (bool, Judged) {
 fn a_policy_is_created_on_a_fresh_reading_alone_and_an_old_one_is_forgotten() {
     let green = || Some(Review::new(7, vec![], vec![]));
     let refused = || Some(Review::new(0, vec![], vec!["may not be read".to_owned()]));
-    assert_eq!(later(None, 0), (true, Judged::Unknown));
-    assert_eq!(later(green(), 29), (false, Judged::Pass));
-    assert_eq!(later(green(), 30), (true, Judged::Pass));
-    assert_eq!(later(refused(), 29), (false, Judged::Unknown), "what may not be read keeps nobody waiting");
-    assert_eq!(later(Some(red()), 899), (false, Judged::Red));
-    assert_eq!(later(Some(red()), 900), (true, Judged::Unknown));
-    assert_eq!(later(green(), 900), (true, Judged::Unknown));
+    assert_eq!(later(None, 0), (true, GateVerdict::Unknown));
+    assert_eq!(later(green(), 29), (false, GateVerdict::Pass));
+    assert_eq!(later(green(), 30), (true, GateVerdict::Pass));
+    assert_eq!(later(refused(), 29), (false, GateVerdict::Unknown), "what may not be read keeps nobody waiting");
+    assert_eq!(later(Some(red()), 899), (false, GateVerdict::Red));
+    assert_eq!(later(Some(red()), 900), (true, GateVerdict::Unknown));
+    assert_eq!(later(green(), 900), (true, GateVerdict::Unknown));
 }
 
 #[test]
