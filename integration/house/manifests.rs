@@ -97,6 +97,7 @@ fn a_rollout_never_leaves_a_node_without_an_agent_and_probes_see_one_that_fails(
     let live = &container["livenessProbe"];
     assert_eq!(live["httpGet"], json!({ "path": "/livez", "port": "metrics" }));
     assert_eq!(live["periodSeconds"].as_u64().unwrap() * live["failureThreshold"].as_u64().unwrap(), 10);
+    assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError");
     let resources = &container["resources"];
     assert_eq!(resources["limits"], json!({ "memory": resources["requests"]["memory"] }), "memory is bounded as requested, CPU is not");
     assert!(resources["requests"]["cpu"].is_string());
