@@ -6,7 +6,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::redirect::{Path, Protocol};
+use crate::redirect::Path;
 
 /// Whether the redirect is live on this node.
 #[derive(Clone, Debug, Default)]
@@ -51,19 +51,11 @@ impl Proof {
     pub(super) fn page(&self, now: Instant) -> Value {
         let shown = self.0.lock();
         let live =
-            shown.live.iter().map(|(path, live)| json!({ "protocol": label(path.protocol), "family": path.family.label(), "live": live }));
+            shown.live.iter().map(|(path, live)| json!({ "protocol": path.protocol.label(), "family": path.family.label(), "live": live }));
         json!({
             "live": live.collect::<Vec<_>>(),
             "aside_seconds": shown.aside_until.map(|until| until.saturating_duration_since(now).as_secs()),
             "step_asides": shown.asides,
         })
-    }
-}
-
-/// As labels have it.
-pub(super) fn label(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Udp => "udp",
-        Protocol::Tcp => "tcp",
     }
 }

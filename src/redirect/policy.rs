@@ -18,13 +18,23 @@ pub const POLICY_NAME: &str = "doorstep";
 pub const SPEC_ANNOTATION: &str = "doorstep.dev/spec";
 
 /// Transport of a Service port, as Kubernetes spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     /// UDP.
     Udp,
     /// TCP.
     Tcp,
+}
+
+impl Protocol {
+    /// As labels have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
 }
 
 impl fmt::Display for Protocol {

@@ -49,18 +49,12 @@ impl Family {
 }
 
 /// A way by which clients reach the DNS Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
-    /// UDP or TCP.
-    pub protocol: Protocol,
     /// The family of the Service's address.
     pub family: Family,
-}
-
-impl Path {
-    fn index(self) -> u8 {
-        self.family as u8 * 2 + u8::from(self.protocol == Protocol::Tcp)
-    }
+    /// UDP or TCP.
+    pub protocol: Protocol,
 }
 
 /// What came of a question to the DNS Service.
@@ -105,7 +99,7 @@ pub enum Verdict {
 /// One agent's knowledge of its node.
 #[derive(Debug)]
 pub struct Verification {
-    paths: BTreeMap<u8, Known>,
+    paths: BTreeMap<Path, Known>,
     phase: Phase,
     /// Steps aside in a row.
     asides: u32,
@@ -115,7 +109,6 @@ pub struct Verification {
 
 #[derive(Debug)]
 struct Known {
-    path: Path,
     last: Heard,
     /// Our own name has been heard here.
     worked: bool,
@@ -146,17 +139,17 @@ impl Verification {
 
     /// Each path that something is known of: whether the redirect is live there.
     pub fn live(&self) -> impl Iterator<Item = (Path, bool)> {
-        self.paths.values().filter(|known| known.last != Heard::Unsent).map(|known| (known.path, known.last == Heard::Own))
+        self.paths.iter().filter(|(_, known)| known.last != Heard::Unsent).map(|(path, known)| (*path, known.last == Heard::Own))
     }
 
     /// The paths that were silent when last asked.
     pub fn silent(&self) -> impl Iterator<Item = Path> {
-        self.paths.values().filter(|known| known.last == Heard::Silence).map(|known| known.path)
+        self.paths.iter().filter(|(_, known)| known.last == Heard::Silence).map(|(path, _)| *path)
     }
 
     /// Takes a round in, at `now`. `dice`, uniform in [0, 1), keeps agents that stepped aside together from coming back together.
     pub fn judge(&mut self, round: &Round<'_>, now: Instant, dice: f64) -> Verdict {
-        self.paths.retain(|index, _| round.heard.iter().any(|(path, _)| path.index() == *index));
+        self.paths.retain(|path, _| round.heard.iter().any(|(asked, _)| asked == path));
         for (path, heard) in round.heard {
             self.hear(*path, *heard, round, now);
         }
@@ -188,7 +181,7 @@ impl Verification {
 
     fn hear(&mut self, path: Path, heard: Heard, round: &Round<'_>, now: Instant) {
         let aside = self.is_aside();
-        let known = self.paths.entry(path.index()).or_insert_with(|| Known::new(path));
+        let known = self.paths.entry(path).or_insert_with(Known::new);
         known.last = heard;
         known.worked |= heard == Heard::Own;
         let counts = heard == Heard::Silence && round.expected && round.listening && (known.worked || round.hairpin);
@@ -224,8 +217,8 @@ impl Verification {
 }
 
 impl Known {
-    fn new(path: Path) -> Self {
-        Self { path, last: Heard::Unsent, worked: false, silences: VecDeque::with_capacity(SILENCES) }
+    fn new() -> Self {
+        Self { last: Heard::Unsent, worked: false, silences: VecDeque::with_capacity(SILENCES) }
     }
 
     fn is_blackhole(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::answer::{AnswerError, check_question};
 use super::edns::NSID;
-use super::header::u16_at;
+use super::header::{ANCOUNT, ARCOUNT, NSCOUNT, u16_at};
 use super::question::{Key, SentOpt, encode_upstream_query};
 use super::record::Record;
 use super::rtype::OPT;
@@ -23,7 +23,7 @@ pub fn encode_nsid_query(key: &Key, id: u16) -> Vec<u8> {
 /// A message that is no answer to the question, or makes no sense; any rcode will do.
 pub fn nsid<'m>(message: &'m [u8], id: u16, asked: &Key) -> Result<Option<&'m [u8]>, AnswerError> {
     let mut at = check_question(message, id, asked)?;
-    let counts = [6, 8, 10].into_iter().map(|at| u16_at(message, at).map(u32::from)).sum::<Option<u32>>();
+    let counts = [ANCOUNT, NSCOUNT, ARCOUNT].into_iter().map(|at| u16_at(message, at).map(u32::from)).sum::<Option<u32>>();
     for _ in 0..counts.ok_or(AnswerError::Malformed)? {
         let record = Record::read(message, at).ok_or(AnswerError::Malformed)?;
         if record.rtype == OPT {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use hickory_proto::rr::RecordType;
 
-use super::header::{CD, RD};
+use super::header::{CD, HEADER, RD};
 use super::name::FoldedName;
+use super::rtype::OPT;
 
 /// The payload size we offer, to clients and upstream (RFC 9715 §3, DNS flag day 2020).
 pub(super) const PAYLOAD: u16 = 1232;
@@ -47,7 +48,7 @@ pub enum SentOpt {
 /// At most 384 octets.
 pub fn encode_upstream_query(key: &Key, id: u16, opt: SentOpt) -> Vec<u8> {
     let name = key.name.as_wire();
-    let least = 12 + name.len() + 4 + if opt == SentOpt::Absent { 0 } else { OPT_LENGTH };
+    let least = HEADER + name.len() + 4 + if opt == SentOpt::Absent { 0 } else { OPT_LENGTH };
     let padding = (opt == SentOpt::Padded).then(|| (least + PADDING_HEAD).next_multiple_of(BLOCK) - least);
     let mut message = Vec::with_capacity(least + padding.unwrap_or_default());
     message.extend_from_slice(&id.to_be_bytes());
@@ -60,7 +61,7 @@ pub fn encode_upstream_query(key: &Key, id: u16, opt: SentOpt) -> Vec<u8> {
         let [high, low] = PAYLOAD.to_be_bytes();
         let dnssec_ok = if key.dnssec_ok { 0x80 } else { 0 };
         let options = padding.unwrap_or_default() as u16;
-        message.extend_from_slice(&[0, 0, 41, high, low, 0, 0, dnssec_ok, 0]);
+        message.extend_from_slice(&[0, 0, OPT as u8, high, low, 0, 0, dnssec_ok, 0]);
         message.extend_from_slice(&options.to_be_bytes());
     }
     if let Some(padding) = padding {

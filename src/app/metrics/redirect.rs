@@ -1,6 +1,6 @@
 //! The redirect's side: where it stands, and what was asked of the API server.
 
-use crate::app::proof::{self, Proof};
+use crate::app::proof::Proof;
 use crate::k8s::{Account, Call};
 use crate::redirect::{Gate, GateVerdict, Report, Standing};
 use crate::telemetry::{Metric, Value};
@@ -41,7 +41,7 @@ fn gates(report: &Report) -> Metric {
 /// What the questions to the DNS Service have shown; a path without a row is one of which nothing is known.
 pub(super) fn of_proof(proof: &Proof) -> Vec<Metric> {
     let rows = proof.live().into_iter().map(|(path, live)| {
-        let labels = vec![("protocol", proof::label(path.protocol).to_owned()), ("family", path.family.label().to_owned())];
+        let labels = vec![("protocol", path.protocol.label().to_owned()), ("family", path.family.label().to_owned())];
         (labels, Value::Gauge(live.into()))
     });
     vec![

@@ -11,21 +11,16 @@ use super::selector::{Selector, Written};
 struct Spec {
     pod_selector: Written,
     policy_types: Vec<String>,
-    egress: Vec<To>,
-    ingress: Vec<From>,
+    egress: Vec<Directed>,
+    ingress: Vec<Directed>,
 }
 
+/// A rule of either direction.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct To {
+struct Directed {
+    #[serde(alias = "from")]
     to: Vec<Side>,
-    ports: Vec<WrittenPort>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct From {
-    from: Vec<Side>,
     ports: Vec<WrittenPort>,
 }
 
@@ -51,12 +46,14 @@ pub(super) fn rules(spec: &Value, namespace: &str) -> Result<Vec<Rule>, Error> {
     let says = |direction: &str| policy_types.iter().any(|said| said == direction);
     let egress_denied = says("Egress") || !egress.is_empty();
     let ingress_denied = says("Ingress") || !ingress.is_empty() || policy_types.is_empty();
-    let entry = |peers: Vec<Side>, ports: Vec<WrittenPort>| Entry { peers: sides(peers, namespace), ports: ports_of(ports) };
+    let entries = |rules: Vec<Directed>| {
+        rules.into_iter().map(|rule| Entry { peers: sides(rule.to, namespace), ports: ports_of(rule.ports) }).collect()
+    };
     Ok(vec![Rule {
         path: "/spec/egress".to_owned(),
         subject: Selector::of(pod_selector).within(namespace),
-        egress: traffic(egress_denied, egress.into_iter().map(|rule| entry(rule.to, rule.ports)).collect()),
-        ingress: traffic(ingress_denied, ingress.into_iter().map(|rule| entry(rule.from, rule.ports)).collect()),
+        egress: traffic(egress_denied, entries(egress)),
+        ingress: traffic(ingress_denied, entries(ingress)),
         names_the_world: false,
     }])
 }
