@@ -90,7 +90,7 @@ impl Fallback {
 
     /// Asks through our own listener, as clients do, for a name that nobody has asked for: no cache knows it.
     async fn upstream_answers(&self) -> bool {
-        let name = format!("doorstep-path-{:016x}.{}", rand::random::<u64>(), self.domain);
+        let name = format!("{}.{}", probe::path_label(rand::random()), self.domain);
         probe::ask_name(self.listener, &name).await.is_answer()
     }
 
@@ -122,7 +122,7 @@ impl Fallback {
     }
 
     fn cluster_name(&self) -> String {
-        format!("kubernetes.default.svc.{}", self.domain)
+        format!("{}.{}", probe::KUBERNETES, self.domain)
     }
 }
 

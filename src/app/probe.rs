@@ -20,6 +20,9 @@ const LISTENER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the upstream may take: one exchange's deadline and a little.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The Service that every cluster has, below the cluster's domain.
+pub(super) const KUBERNETES: &str = "kubernetes.default.svc";
+
 /// How a question of ours ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -71,6 +74,11 @@ pub(super) async fn ask_server(server: SocketAddr, protocol: Protocol, name: &st
         Protocol::Udp => over_udp(server, &address_of(name), LISTENER_PATIENCE).await,
         Protocol::Tcp => over_tcp(server, &address_of(name)).await,
     }
+}
+
+/// A label that nobody has asked for: no cache knows the name.
+pub(super) fn path_label(nonce: u64) -> String {
+    format!("doorstep-path-{nonce:016x}")
 }
 
 /// The question for an A record of `name`.
@@ -142,5 +150,25 @@ fn read(message: &[u8], id: u16, question: &Key) -> Heard {
         Ok(_) | Err(AnswerError::Truncated) => Heard::Answer,
         Err(AnswerError::Rcode(rcode)) => Heard::Rcode(rcode),
         Err(AnswerError::Malformed | AnswerError::Mismatch) => Heard::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::config::File;
+    use crate::resolve::LoopGuard;
+
+    #[test]
+    fn every_name_below_the_longest_domain_that_may_be_configured_is_a_name() {
+        let label = |length| "a".repeat(length);
+        let domain = |last| [label(55), label(55), label(55), label(last)].join(".");
+        assert!(File::parse(&format!("cluster_domain: {}", domain(55))).is_err(), "an octet more than there may be");
+        assert!(File::parse(&format!("cluster_domain: {}", domain(54))).is_ok());
+        for first in [LoopGuard::default().begin(NonZeroU64::MAX), path_label(u64::MAX), KUBERNETES.to_owned()] {
+            address_of(&format!("{first}.{}.", domain(54)));
+        }
     }
 }

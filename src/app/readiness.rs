@@ -78,7 +78,7 @@ pub(super) async fn ask_listeners(addresses: &[SocketAddr]) -> Result<(), String
 async fn ask_upstream(listener: SocketAddr, resolver: &Resolver, domain: &str) -> Result<(), String> {
     // Both at once: where our queries come back to us, the cluster name waits for itself and is never answered.
     let label = resolver.loop_guard().begin(rand::random());
-    let (loop_name, cluster_name) = (format!("{label}.{domain}"), format!("kubernetes.default.svc.{domain}"));
+    let (loop_name, cluster_name) = (format!("{label}.{domain}"), format!("{}.{domain}", probe::KUBERNETES));
     let (_, heard) = tokio::join!(probe::ask_name(listener, &loop_name), probe::ask_name(listener, &cluster_name));
     if resolver.loop_guard().looping() {
         return Err(

@@ -36,7 +36,7 @@ pub(super) struct Verifier {
 impl Verifier {
     /// Asks until the redirect side has ended.
     pub(super) async fn run(mut self) {
-        let question = probe::address_of(&format!("kubernetes.default.svc.{}", self.domain));
+        let question = probe::address_of(&format!("{}.{}", probe::KUBERNETES, self.domain));
         let mut verification = Verification::begin(now());
         let mut frontend = Frontend::default();
         loop {

@@ -133,7 +133,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", env = "DOORSTEP_DNS_SERVICE", hide_env = true)]
     pub dns_service: Option<String>,
     /// The cluster's own zone [default: cluster.local]
-    #[arg(long, value_name = "NAME", value_parser = cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
+    #[arg(long, value_name = "NAME", value_parser = super::file::cluster_domain, env = "DOORSTEP_CLUSTER_DOMAIN", hide_env = true)]
     pub cluster_domain: Option<Name>,
     /// After SIGTERM, answer on for at least this long, at most 25s [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = drain, env = "DOORSTEP_DRAIN", hide_env = true)]
@@ -314,8 +314,4 @@ fn workers(text: &str) -> Result<usize, String> {
 
 fn drain(text: &str) -> Result<Duration, String> {
     value::duration(text, Duration::ZERO, Drain::MOST)
-}
-
-fn cluster_domain(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| error.to_string())
 }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::wire::Name;
-
 /// Longest label of RFC 1123 §2.1, which names of namespaces and Services are.
 const LONGEST_LABEL: usize = 63;
 /// Longest service name of RFC 6335 §5.1, which names of ports are.
@@ -139,7 +137,7 @@ fn selector(text: &str) -> Result<Selector, String> {
 }
 
 fn zone(text: &str) -> Result<String, String> {
-    let name = Name::parse(text).map_err(|error| error.to_string())?.to_string();
+    let name = super::file::cluster_domain(text)?.to_string();
     let zone = name.trim_end_matches('.');
     // What a Service's name may contain, so that nothing in it means anything to YAML.
     zone.split('.').try_for_each(|part| label(part).map(drop))?;

@@ -30,6 +30,9 @@ pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPEC
 
 /// What clusters are called unless somebody chose.
 const CLUSTER_DOMAIN: &str = "cluster.local";
+/// Octets its wire form may have: doorstep asks for names of its own below it, which add 31 to it (`doorstep-path-` and 16 digits), and a name
+/// has at most 255 (RFC 1035 §2.3.4).
+const MOST_CLUSTER_DOMAIN: usize = 255 - 31;
 
 /// Least and most of every limit.
 const LIMIT: (usize, usize) = (1, 1_000_000);
@@ -107,7 +110,7 @@ impl File {
             let capacity = reader.optional(&section, "size", "32MiB", |text| value::size(text, least, most));
             self.cache = capacity.map(|capacity| cache::Config { capacity });
         }
-        self.cluster_domain = reader.optional(top, "cluster_domain", CLUSTER_DOMAIN, name);
+        self.cluster_domain = reader.optional(top, "cluster_domain", CLUSTER_DOMAIN, cluster_domain);
     }
 
     fn read_listen(&mut self, reader: &mut Reader<'_>, top: &Section<'_>) {
@@ -180,6 +183,18 @@ fn name(text: &str) -> Result<Name, String> {
         return Err(format!("a suffix covers every name below it, without `*`; write `{rest}`"));
     }
     Name::parse(text).map_err(|error| error.to_string())
+}
+
+/// The cluster's own zone, as the file and flags have it.
+pub(super) fn cluster_domain(text: &str) -> Result<Name, String> {
+    let domain = name(text)?;
+    match domain.as_wire().len() {
+        1 => Err(format!("the root is no cluster's own zone; write `{CLUSTER_DOMAIN}`, or what yours is called")),
+        2..=MOST_CLUSTER_DOMAIN => Ok(domain),
+        length => {
+            Err(format!("`{text}` has {length} octets, and names below it would not fit; write one of at most {MOST_CLUSTER_DOMAIN}"))
+        }
+    }
 }
 
 /// The node of a key, where it is a list.

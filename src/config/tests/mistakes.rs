@@ -75,6 +75,15 @@ const AMOUNTS: &[Wrong] = &[
     ("log: { level: warning }", (1, 15), &["no level", "did you mean `warn`?"]),
     ("log: { level: \"info,doorstep=debgu\" }", (1, 15), &["did you mean `debug`?"]),
     ("cluster_domain: a..b", (1, 17), &["`a..b` is no domain name", "; write `a.b`"]),
+    ("cluster_domain: .", (1, 17), &["the root", "; write `cluster.local`"]),
+    (
+        "cluster_domain: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.\
+         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.\
+         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.\
+         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        (1, 17),
+        &["has 225 octets", "; write one of at most 224"],
+    ),
 ];
 
 const UPSTREAMS: &[Wrong] = &[
