@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::groups::Groups;
@@ -61,7 +61,8 @@ impl Signals {
 }
 
 impl Control {
-    /// Runs until told to stop, then shuts down in order.
+    /// Runs until told to stop, then shuts down in order. The same, with exit code 1, once one of its tasks has panicked: an agent that
+    /// looks ready and no longer obeys the switch is worse than one that restarts.
     pub(super) async fn run(self, signals: Signals) -> ExitCode {
         let Signals { terminate, interrupt, hang_up } = signals;
         let (stop_admin, admin_stopped) = oneshot::channel::<()>();
@@ -73,21 +74,30 @@ impl Control {
             }
         };
         let cluster = self.redirect.cluster();
-        let readiness = tokio::spawn(readiness::keep(self.latches, self.addresses, self.resolver.clone(), self.domain, cluster));
-        tokio::spawn(redirect::follow_upstream(self.redirect.pages().account.upstream(), self.groups.clone(), self.resolver.clone()));
-        let verifying = self.redirect.keep();
+        let mut tasks = JoinSet::new();
+        let readiness = tasks.spawn(readiness::keep(self.latches, self.addresses, self.resolver.clone(), self.domain, cluster));
+        tasks.spawn(redirect::follow_upstream(self.redirect.pages().account.upstream(), self.groups.clone(), self.resolver.clone()));
+        let verifying = self.redirect.keep(&mut tasks);
         match self.reload {
-            Some((file, reloads)) => drop(tokio::spawn(reload::follow(file, hang_up, self.groups, self.resolver, reloads))),
-            None => drop(tokio::spawn(ignore(hang_up))),
-        }
+            Some((file, reloads)) => tasks.spawn(reload::follow(file, hang_up, self.groups, self.resolver, reloads)),
+            None => tasks.spawn(ignore(hang_up)),
+        };
         let mut stop = Stop { terminate, interrupt };
-        stop.told().await;
+        let (code, reason) = tokio::select! {
+            () = stop.told() => (ExitCode::SUCCESS, "told to stop"),
+            () = panicked(&mut tasks) => {
+                let reason = "a task of the control thread panicked";
+                tracing::error!("{reason}: ending, to be started anew");
+                (ExitCode::FAILURE, reason)
+            }
+        };
         // The order: not ready at once; answer until the data path has noticed and nobody asks any more; TCP connections and sockets;
         // the health pages last, so that to the end somebody says why.
-        self.serving.hold("told to stop");
+        self.serving.hold(reason);
         // Our own questions are no client's: while they come, the drain would not find it quiet.
         readiness.abort();
         verifying.inspect(AbortHandle::abort);
+        tracing::info!(at_least = ?self.drain.at_least, at_most = ?self.drain.at_most, "{reason}: not ready, answering on");
         let ending = shut_down(self.listeners, self.drain);
         tokio::select! {
             () = ending => {}
@@ -99,12 +109,21 @@ impl Control {
         stop_admin.send(()).ok();
         drop(timeout(ADMIN_PATIENCE, admin).await);
         tracing::info!("stopped");
-        ExitCode::SUCCESS
+        code
     }
 }
 
+/// Waits until one of them panics; that one ends changes nothing.
+async fn panicked(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if ended.is_err_and(|error| error.is_panic()) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 async fn shut_down(listeners: Listeners, drain: Drain) {
-    tracing::info!(at_least = ?drain.at_least, at_most = ?drain.at_most, "told to stop: not ready, answering on");
     let begun = Instant::now();
     let (mut received, mut heard) = (listeners.received(), begun);
     while !drain.is_over(begun.elapsed(), heard.elapsed()) {
@@ -136,5 +155,24 @@ impl Stop {
 async fn ignore(mut hang_up: Signal) {
     while hang_up.recv().await.is_some() {
         tracing::info!("SIGHUP: there is no configuration file to read again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_noticed_and_one_that_ends_is_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending()).abort();
+        assert!(timeout(Duration::from_secs(60), panicked(&mut tasks)).await.is_err(), "nothing is wrong, and nobody is left");
+        tasks.spawn(async {
+            sleep(Duration::from_secs(1)).await;
+            panic!("as a test has it");
+        });
+        tasks.spawn(std::future::pending());
+        assert!(timeout(Duration::from_secs(60), panicked(&mut tasks)).await.is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::groups::Groups;
 use super::proof::Proof;
@@ -68,12 +68,12 @@ impl Redirect {
         Some((self.config.clone()?, self.pages.account.clone()))
     }
 
-    /// Takes part until the control thread ends. The questions to the DNS Service end with the handle that is returned.
-    pub(super) fn keep(self) -> Option<AbortHandle> {
+    /// Takes part, by these tasks. The questions to the DNS Service end with the handle that is returned.
+    pub(super) fn keep(self, tasks: &mut JoinSet<()>) -> Option<AbortHandle> {
         let config = self.config?;
         tracing::info!(namespace = config.namespace, service = config.dns_service, "keeping the redirect");
-        tokio::spawn(k8s::run(config, self.readiness, self.latches, self.found, self.pages.account));
-        Some(tokio::spawn(self.verifier.run()).abort_handle())
+        tasks.spawn(k8s::run(config, self.readiness, self.latches, self.found, self.pages.account));
+        Some(tasks.spawn(self.verifier.run()))
     }
 }
 
