@@ -59,7 +59,6 @@ pub struct Ruleset {
     suffixes: SuffixMap<Apex>,
     locals: Vec<LocalZone>,
     zones: ForwardZones,
-    rules: usize,
 }
 
 /// What begins at a name: indices of a local zone and of a forward zone.
@@ -75,7 +74,7 @@ impl Ruleset {
     /// group is not among `groups` has no upstream.
     pub fn new(config: &Config, groups: &[&str], changed: &[&str], previous: Option<&Self>) -> Self {
         let zones = ForwardZones::new(config, groups, changed, previous.map(|previous| &previous.zones));
-        let mut ruleset = Self { suffixes: SuffixMap::default(), locals: Vec::new(), zones, rules: config.rules.len() };
+        let mut ruleset = Self { suffixes: SuffixMap::default(), locals: Vec::new(), zones };
         for (index, zone) in ruleset.zones.all().iter().enumerate() {
             // The root zone is where every search ends: no need to look for it.
             if zone.name.as_wire().len() > 1 {
@@ -118,10 +117,5 @@ impl Ruleset {
     /// All zones, built-in ones included, the root first.
     pub fn zones(&self) -> &[Zone] {
         self.zones.all()
-    }
-
-    /// How many rules are configured.
-    pub fn rule_count(&self) -> usize {
-        self.rules
     }
 }

@@ -117,7 +117,6 @@ fn a_rule_reaches_down_to_the_next_rule_or_zone() {
     assert_eq!(decide(&ruleset, "x.bad.ok.ads.example", A), "NXDOMAIN 20");
     assert_eq!(decide(&ruleset, "example", A), "forward .");
     assert_eq!(ruleset.zone(&folded("x.ads.example")).name, name("ads.example"), "a zone is a zone whatever the rules say");
-    assert_eq!(ruleset.rule_count(), 3);
 }
 
 #[test]

@@ -13,8 +13,6 @@ pub(super) const TC: u8 = 0x02;
 pub(super) const RD: u8 = 0x01;
 /// RA, in the fourth octet: recursion available.
 pub(super) const RA: u8 = 0x80;
-/// AD, in the fourth octet: authentic data.
-pub(super) const AD: u8 = 0x20;
 /// CD, in the fourth octet: checking disabled.
 pub(super) const CD: u8 = 0x10;
 

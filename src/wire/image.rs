@@ -32,14 +32,6 @@ impl<'a> Image<'a> {
         self.0.get(HEADER..end).unwrap_or_default()
     }
 
-    /// Whether this image answers `key` as far as it can tell: name, qtype, qclass. DO and CD are not in it.
-    #[inline]
-    pub fn answers(&self, key: &Key) -> bool {
-        let name = key.name.as_wire();
-        let end = HEADER + name.len();
-        self.0.get(HEADER..end) == Some(name) && u16_at(self.0, end) == Some(key.qtype) && u16_at(self.0, end + 2) == Some(key.qclass)
-    }
-
     /// The rcode stored: NOERROR or NXDOMAIN.
     pub fn rcode(&self) -> Rcode {
         Rcode(self.0.get(3).map_or(0, |octet| u16::from(octet & 0x0F)))

@@ -1,7 +1,7 @@
 //! A client's message, parsed in place: no allocation.
 
 use super::edns::{Ede, Edns};
-use super::header::{AD, ANCOUNT, ARCOUNT, CD, HEADER, QDCOUNT, QR, RD, Rcode, u16_at, u32_at};
+use super::header::{ANCOUNT, ARCOUNT, CD, HEADER, QDCOUNT, QR, RD, Rcode, u16_at, u32_at};
 use super::name::{FoldedName, MAX_LABEL, MAX_NAME};
 use super::question::Key;
 use super::record::check_name;
@@ -29,8 +29,6 @@ pub struct Echo<'q> {
     pub recursion_desired: bool,
     /// CD, copied to the reply (RFC 4035 §3.2.2).
     pub checking_disabled: bool,
-    /// AD: the client understands AD in the reply (RFC 6840 §5.7).
-    pub authentic_data: bool,
     /// The question section octet for octet: qname in the client's case, qtype, qclass. Empty where it could not be read.
     pub question: &'q [u8],
     /// The client's OPT, `None` without one.
@@ -62,7 +60,6 @@ impl<'p> Query<'p> {
             opcode: header[2] >> 3 & 0x0F,
             recursion_desired: header[2] & RD != 0,
             checking_disabled: header[3] & CD != 0,
-            authentic_data: header[3] & AD != 0,
             question: &[],
             edns: None,
         };
