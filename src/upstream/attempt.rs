@@ -27,6 +27,8 @@ pub(super) struct Ask<'a> {
     pub(super) silence: Option<Duration>,
     /// Other servers are left to try.
     pub(super) others: bool,
+    /// One of them is not failing.
+    pub(super) others_well: bool,
     /// Without OPT, whatever the transport.
     pub(super) without_opt: bool,
 }
@@ -138,9 +140,11 @@ impl Course {
                 shared.pulse.failed(FailureClass::NoRoute, now.into_std());
                 return Err(FailureClass::NoRoute.into());
             };
-            let others = (0..group.endpoints.len()).any(|other| other != index && self.tried & (1 << other) == 0);
-            let silence = self.silence(shared, lane);
-            let ask = Ask { key, lane, deadline, alone: self.alone, silence, others, without_opt: self.without_opt.is_some() };
+            let is_left = |other: &usize| *other != index && self.tried & (1 << *other) == 0;
+            let others = (0..standings.len()).any(|other| is_left(&other));
+            let others_well = (0..standings.len()).any(|other| is_left(&other) && !standings[other].is_failing());
+            let (alone, silence, without_opt) = (self.alone, self.silence(shared, lane), self.without_opt.is_some());
+            let ask = Ask { key, lane, deadline, alone, silence, others, others_well, without_opt };
             self.current = index;
             // So it is unless the attempt learns better.
             self.last = FailureClass::QueryTimeout.into();

@@ -277,9 +277,9 @@ impl Endpoint {
     }
 
     /// All connections there may be are in use: waits until one has a place or, where `dial`, another may be dialled. Where there are other
-    /// servers, they are asked instead.
+    /// servers that do not fail, they are asked instead.
     async fn wait_for_place(&self, shared: &Shared, ask: &Ask<'_>, mut dial: bool) -> Option<(Arc<Connection>, Slot)> {
-        if ask.others {
+        if ask.others_well {
             return None;
         }
         let until = until_half(shared, ask);

@@ -118,6 +118,22 @@ async fn no_question_of_the_cluster_lane_dials_for_itself_where_a_server_has_all
 }
 
 #[tokio::test]
+async fn a_question_waits_for_a_place_at_the_server_that_is_well_rather_than_ask_one_that_fails() {
+    let (well, dead) = (tcp(Manner::Concurrent).await, Server::Tcp("127.0.0.1:1".parse().unwrap()));
+    let timing = Timing { silence: MS(60_000), dial: MS(10_000), exchange: SLOW * 20, hedge: MS(60_000), ..quick() };
+    let rig = rig_with(&[Server::Tcp(well.address), dead], timing, Bounds::new(1, 0));
+    while !rig.group.asked().endpoints[1].standing().is_failing() {
+        assert_eq!(rig.ask("x", Lane::Cluster).await, Ok(()));
+    }
+    let attempts = || rig.metrics.snapshot().attempts.iter().map(|(_, _, count)| count).sum::<u64>();
+    let before = attempts();
+    let names: Vec<String> = (0..700).map(|index| format!("slow{index}")).collect();
+    assert_eq!(rig.ask_all(&names, Lane::Cluster).await.iter().filter(|outcome| outcome.is_err()).count(), 0);
+    // One now and then finds out whether it still fails.
+    assert!(attempts() - before < 720, "{}", attempts() - before);
+}
+
+#[tokio::test]
 async fn a_question_that_waits_takes_the_place_of_a_connection_that_breaks() {
     let server = tcp(Manner::Mute).await;
     let timing = Timing { young_head: MS(0), exchange: MS(600), ..quick() };
