@@ -24,6 +24,8 @@ use crate::resolve::Resolver;
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 /// How long requests to the health pages may hold up the end.
 const ADMIN_PATIENCE: Duration = Duration::from_secs(1);
+/// What makes one agent's task panic may make all agents' panic: kube-dns is not to get the load of all nodes at once.
+const SPREAD: Duration = Duration::from_secs(5 * 60);
 
 /// Everything the control thread holds.
 pub(super) struct Control {
@@ -61,8 +63,8 @@ impl Signals {
 }
 
 impl Control {
-    /// Runs until told to stop, then shuts down in order. The same, with exit code 1, once one of its tasks has panicked: an agent that
-    /// looks ready and no longer obeys the switch is worse than one that restarts.
+    /// Runs until told to stop, then shuts down in order. The same, with exit code 1, within five minutes once one of its tasks has panicked:
+    /// an agent that looks ready and no longer obeys the switch is worse than one that restarts.
     pub(super) async fn run(self, signals: Signals) -> ExitCode {
         let Signals { terminate, interrupt, hang_up } = signals;
         let (stop_admin, admin_stopped) = oneshot::channel::<()>();
@@ -85,11 +87,7 @@ impl Control {
         let mut stop = Stop { terminate, interrupt };
         let (code, reason) = tokio::select! {
             () = stop.told() => (ExitCode::SUCCESS, "told to stop"),
-            () = panicked(&mut tasks) => {
-                let reason = "a task of the control thread panicked";
-                tracing::error!("{reason}: ending, to be started anew");
-                (ExitCode::FAILURE, reason)
-            }
+            () = doomed(&mut tasks) => (ExitCode::FAILURE, "a task of the control thread panicked"),
         };
         // The order: not ready at once; answer until the data path has noticed and nobody asks any more; TCP connections and sockets;
         // the health pages last, so that to the end somebody says why.
@@ -111,6 +109,14 @@ impl Control {
         tracing::info!("stopped");
         code
     }
+}
+
+/// Waits until one of them has panicked, and it is this agent's turn.
+async fn doomed(tasks: &mut JoinSet<()>) {
+    panicked(tasks).await;
+    let pause = SPREAD.mul_f64(rand::random());
+    tracing::error!(after = ?pause, "a task of the control thread panicked: this agent does not keep the redirect any more, and ends to be started anew");
+    sleep(pause).await;
 }
 
 /// Waits until one of them panics; that one ends changes nothing.
@@ -174,5 +180,7 @@ mod tests {
         });
         tasks.spawn(std::future::pending());
         assert!(timeout(Duration::from_secs(60), panicked(&mut tasks)).await.is_ok());
+        tasks.spawn(async { panic!("as a test has it") });
+        assert!(timeout(SPREAD + Duration::from_secs(60), doomed(&mut tasks)).await.is_ok());
     }
 }
