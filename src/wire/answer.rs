@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::class::IN;
 use super::compress::compress;
-use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, QDCOUNT, QR, Rcode, TC, u16_at};
+use super::header::{ANCOUNT, ARCOUNT, HEADER, NSCOUNT, OPCODE, QDCOUNT, QR, Rcode, TC, u16_at};
 use super::image::Image;
 use super::name::FoldedName;
 use super::question::Key;
@@ -28,7 +28,7 @@ pub enum AnswerError {
     /// Records that do not parse, pointers that do not point back, lengths past the end.
     #[error("malformed")]
     Malformed,
-    /// QR=0, another id, or another question than was asked (RFC 5452 §9.1).
+    /// QR=0, another opcode than QUERY, another id, or another question than was asked (RFC 1035 §4.1.1, RFC 5452 §9.1).
     #[error("mismatch")]
     Mismatch,
     /// TC=1: ask again over TCP, never cache (RFC 1035 §7.4, RFC 2181 §9).
@@ -155,12 +155,12 @@ impl Answer {
     }
 }
 
-/// Checks id, QR and question; returns where the records start.
+/// Checks id, QR, opcode and question; returns where the records start.
 pub(super) fn check_question(message: &[u8], id: u16, asked: &Key) -> Result<usize, AnswerError> {
     if message.len() < HEADER || message.len() > usize::from(u16::MAX) {
         return Err(AnswerError::Malformed);
     }
-    if u16_at(message, 0) != Some(id) || message[2] & QR == 0 {
+    if u16_at(message, 0) != Some(id) || message[2] & (QR | OPCODE) != QR {
         return Err(AnswerError::Mismatch);
     }
     let name = asked.name.as_wire();

@@ -7,6 +7,8 @@ pub(super) const HEADER: usize = 12;
 
 /// QR, in the third octet: this is a response.
 pub(super) const QR: u8 = 0x80;
+/// OPCODE, in the third octet: 0 is QUERY.
+pub(super) const OPCODE: u8 = 0x78;
 /// TC, in the third octet: truncated.
 pub(super) const TC: u8 = 0x02;
 /// RD, in the third octet: recursion desired.

@@ -23,6 +23,7 @@ fn only_the_answer_to_what_was_asked_is_taken() {
     };
     assert_eq!(spoiled(0, 0), AnswerError::Mismatch, "id");
     assert_eq!(spoiled(2, 1), AnswerError::Mismatch, "QR");
+    assert_eq!(spoiled(2, 0xA8), AnswerError::Mismatch, "OPCODE");
     assert_eq!(spoiled(13, b'x'), AnswerError::Mismatch, "qname");
     assert_eq!(spoiled(26, 28), AnswerError::Mismatch, "qtype");
     assert_eq!(spoiled(28, 3), AnswerError::Mismatch, "qclass");
