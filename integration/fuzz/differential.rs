@@ -44,11 +44,23 @@ pub(crate) fn answer(input: &[u8]) -> Result<u64, String> {
     let written = reply::write_answer(&mut out, &query.echo, taken.image(), 60, &form);
     let reply =
         Message::from_vec(&out[..written]).map_err(|error| format!("they cannot read what we send ({error}): {:02x?}", &out[..written]))?;
-    let (came, left) = (show(&theirs.answers), show(&reply.answers));
-    if came != left {
-        return Err(format!("came {came:#?}, left {left:#?}"));
+    if out[2] & 0x02 != 0 {
+        // Ours comes with an OPT, for which the longest messages have no room.
+        return if input.len() + 11 > out.len() { Ok(3) } else { Err(format!("{} octets were truncated", input.len())) };
     }
-    Ok(2 | (came.len() as u64) << 8 | (reply.authorities.len() as u64) << 24 | (written as u64 / 32) << 40)
+    if theirs.answers != reply.answers {
+        compare(&show(&theirs.answers), &show(&reply.answers))?;
+    }
+    let (answers, authorities) = (theirs.answers.len() as u64, reply.authorities.len() as u64);
+    Ok(2 | answers << 8 | authorities << 24 | (written as u64 / 32) << 40)
+}
+
+fn compare(came: &[String], left: &[String]) -> Result<(), String> {
+    if came == left {
+        return Ok(());
+    }
+    let only = |here: &[String], there: &[String]| here.iter().filter(|record| !there.contains(record)).cloned().collect::<Vec<_>>();
+    Err(format!("{} came and {} left, without {:#?}, with {:#?}", came.len(), left.len(), only(came, left), only(left, came)))
 }
 
 /// Owner, type, class and data; the order is ours to choose, and the case of what points to the question the client's.

@@ -17,22 +17,14 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use targets::TARGETS;
+use targets::{TARGETS, Target};
 
 /// What every run of the tests spends on each target.
 const BRIEFLY: Duration = Duration::from_secs(2);
 /// Inputs of one run's corpus; beyond, new ones take the place of any.
 const MOST_INPUTS: usize = 4_096;
-const LONGEST_INPUT: usize = 4_096;
 /// Looks at the clock once in so many inputs.
 const BATCH: u64 = 256;
-
-/// Something that reads octets.
-struct Target {
-    name: &'static str,
-    /// Promises that it must keep; what comes back tells one kind of result from another.
-    run: fn(&[u8]) -> Result<u64, String>,
-}
 
 struct Effort {
     seconds: Duration,
@@ -77,8 +69,9 @@ fn fuzz_all(targets: &[&Target], effort: &Effort) -> bool {
 
 /// A fault must be found before none is believed.
 fn self_test() -> bool {
-    let breaks = Target { name: "query", run: |input| if input.first() == Some(&0xFF) { Err("found".to_owned()) } else { Ok(0) } };
-    let panics = Target { name: "query", run: |input| Ok(u64::from(input[20])) };
+    let breaks =
+        Target { name: "query", longest: 4_096, run: |input| if input.first() == Some(&0xFF) { Err("found".to_owned()) } else { Ok(0) } };
+    let panics = Target { name: "query", longest: 4_096, run: |input| Ok(u64::from(input[20])) };
     let effort = Effort { seconds: Duration::from_secs(30), seed: 1, only: None };
     let blind = fuzz(&breaks, &effort).is_ok() || fuzz(&panics, &effort).is_ok();
     if blind {
@@ -100,7 +93,7 @@ fn fuzz(target: &Target, effort: &Effort) -> Result<String, String> {
             let mut input = inputs[random.random_range(0..inputs.len())].clone();
             let other = &inputs[random.random_range(0..inputs.len())];
             mutate::mutate(&mut random, &mut input, other);
-            input.truncate(LONGEST_INPUT);
+            input.truncate(target.longest);
             tried += 1;
             if !seen.insert(try_one(target, &input)?) {
                 continue;
