@@ -6,6 +6,15 @@ use doorstep::wire::reply::{self, Form};
 use doorstep::wire::{Answer, FoldedName, Key, Query, Rejection};
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::DecodeError;
+
+const NAPTR: u16 = 35;
+const SVCB: u16 = 64;
+const HTTPS: u16 = 65;
+/// Of their own, for private use.
+const ANAME: u16 = 65_305;
+/// The first octet of types that nobody knows.
+const UNASSIGNED: u8 = 0xFE;
 
 /// Of a query that both read they read the same; what only the other one reads, we refuse with an rcode.
 pub(crate) fn query(input: &[u8]) -> Result<u64, String> {
@@ -38,12 +47,11 @@ fn refused(input: &[u8], theirs: Option<&Message>) -> Result<u64, String> {
 pub(crate) fn answer(input: &[u8]) -> Result<u64, String> {
     let (key, packet) = question_of(input);
     let Ok(taken) = Answer::from_upstream(input, id_of(input), &key) else { return Ok(0) };
-    let (Ok(theirs), Ok(query)) = (Message::from_vec(input), Query::parse(&packet)) else { return Ok(1) };
+    let (Ok(theirs), Ok(query)) = (read(input), Query::parse(&packet)) else { return Ok(1) };
     let mut out = vec![0; 65_535];
     let form = Form { limit: out.len(), nsid: b"", ede: None, ede_text: "", rotation: input.len(), keepalive: None };
     let written = reply::write_answer(&mut out, &query.echo, taken.image(), 60, &form);
-    let reply =
-        Message::from_vec(&out[..written]).map_err(|error| format!("they cannot read what we send ({error}): {:02x?}", &out[..written]))?;
+    let reply = read(&out[..written]).map_err(|error| format!("they cannot read what we send ({error}): {:02x?}", &out[..written]))?;
     if out[2] & 0x02 != 0 {
         // Ours comes with an OPT, for which the longest messages have no room.
         return if input.len() + 11 > out.len() { Ok(3) } else { Err(format!("{} octets were truncated", input.len())) };
@@ -53,6 +61,42 @@ pub(crate) fn answer(input: &[u8]) -> Result<u64, String> {
     }
     let (answers, authorities) = (theirs.answers.len() as u64, reply.authorities.len() as u64);
     Ok(2 | answers << 8 | authorities << 24 | (written as u64 / 32) << 40)
+}
+
+/// Their reading, but that the data of types in which they follow pointers though none may stand there (RFC 3597 §4, RFC 9460 §2.2) are
+/// so many octets: that is how they must pass.
+fn read(message: &[u8]) -> Result<Message, DecodeError> {
+    let mut message = message.to_vec();
+    // What does not parse here does not for them.
+    hide_types(&mut message);
+    Message::from_vec(&message)
+}
+
+fn hide_types(message: &mut [u8]) -> Option<()> {
+    let u16_at = |message: &[u8], at: usize| Some(u16::from_be_bytes(*message.get(at..)?.first_chunk()?));
+    let mut at = 12;
+    for _ in 0..u16_at(message, 4)? {
+        at = name_end(message, at)? + 4;
+    }
+    let records: u32 = [6, 8, 10].iter().filter_map(|count| u16_at(message, *count)).map(u32::from).sum();
+    for _ in 0..records {
+        let type_at = name_end(message, at)?;
+        if matches!(u16_at(message, type_at)?, NAPTR | SVCB | HTTPS | ANAME) {
+            message[type_at] = UNASSIGNED;
+        }
+        at = type_at + 10 + usize::from(u16_at(message, type_at + 8)?);
+    }
+    Some(())
+}
+
+fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *message.get(at)? {
+            0 => return Some(at + 1),
+            0xC0.. => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
 }
 
 fn compare(came: &[String], left: &[String]) -> Result<(), String> {
