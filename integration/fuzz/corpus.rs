@@ -1,10 +1,18 @@
-//! Inputs that are kept: what is usual, and what was wrong once.
+//! Inputs that are kept: what is usual, what was wrong once, and what reaches code that neither does.
 
 const QUERIES: &str = include_str!("corpus/query.hex");
 const ANSWERS: &str = include_str!("corpus/answer.hex");
 const README: &str = include_str!("../../README.md");
+const GROWN: [(&str, &str); 6] = [
+    ("query", include_str!("corpus/grown/query.hex")),
+    ("answer", include_str!("corpus/grown/answer.hex")),
+    ("framing", include_str!("corpus/grown/framing.hex")),
+    ("config", include_str!("corpus/grown/config.hex")),
+    ("query-differential", include_str!("corpus/grown/query-differential.hex")),
+    ("answer-differential", include_str!("corpus/grown/answer-differential.hex")),
+];
 
-pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
+pub(crate) fn written(target: &str) -> Vec<Vec<u8>> {
     match target {
         "answer" | "answer-differential" => [lines(ANSWERS), long_answers()].concat(),
         // Each message behind its length, and all of them in one.
@@ -18,6 +26,11 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "config" => README.split("```yaml\n").skip(1).filter_map(|block| Some(block.split_once("```")?.0.as_bytes().to_vec())).collect(),
         _ => lines(QUERIES),
     }
+}
+
+/// Grown by `led/`, where it reached code that nothing written reaches.
+pub(crate) fn grown(target: &str) -> Vec<Vec<u8>> {
+    GROWN.iter().filter(|(name, _)| *name == target).flat_map(|(_, text)| lines(text)).collect()
 }
 
 /// TXT of the qname up to around 0x4000, where names are out of a pointer's reach (RFC 1035 §4.1.4), or to the end of what a message can

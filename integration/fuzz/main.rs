@@ -82,7 +82,7 @@ fn self_test() -> bool {
 
 fn fuzz(target: &Target, effort: &Effort) -> Result<String, String> {
     let mut random = StdRng::seed_from_u64(effort.seed);
-    let mut inputs = corpus::of(target.name);
+    let mut inputs = [corpus::written(target.name), corpus::grown(target.name)].concat();
     let mut seen = HashSet::new();
     for input in &inputs {
         seen.insert(try_one(target, input)?);

@@ -9,6 +9,7 @@ mod enums;
 mod files;
 mod kustomize;
 mod layering;
+mod locks;
 mod manifests;
 mod runbook;
 mod source;
