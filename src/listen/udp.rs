@@ -1,6 +1,7 @@
 //! One worker's datagrams on one address: a blocking loop that answers what memory knows and hands over the rest.
 
 use std::io::ErrorKind;
+use std::mem;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
@@ -50,15 +51,18 @@ pub(super) struct ReplyTo {
 pub(super) struct UdpLoop<R: Respond> {
     pub(super) shared: Arc<Shared<R>>,
     pub(super) socket: Arc<UdpSocket>,
-    pub(super) handover: mpsc::UnboundedSender<Handover<R::Pending>>,
+    /// What a batch of datagrams leaves to be done, all at once: to wake the runtime costs more than a query.
+    pub(super) handover: mpsc::UnboundedSender<Vec<Handover<R::Pending>>>,
     /// Closed when the loop must end.
     pub(super) serving: watch::Receiver<()>,
 }
 
 /// The batch under way. It survives a panic, so that only the query that caused it is lost.
-struct Batch {
+struct Batch<P> {
     inbox: Inbox,
     outbox: Outbox,
+    /// What memory could not answer.
+    handovers: Vec<Handover<P>>,
     /// The next datagram to look at, and how many there are.
     at: usize,
     received: usize,
@@ -71,6 +75,7 @@ impl<R: Respond> UdpLoop<R> {
         let mut batch = Batch {
             inbox: Inbox::new(BATCH, LONGEST_QUERY),
             outbox: Outbox::new(BATCH, LONGEST_REPLY),
+            handovers: Vec::new(),
             at: 0,
             received: 0,
             drops: Drops::default(),
@@ -78,7 +83,7 @@ impl<R: Respond> UdpLoop<R> {
         supervised::run(watched, || self.serve(&mut batch, watched));
     }
 
-    fn serve(&self, batch: &mut Batch, watched: &Watched) {
+    fn serve(&self, batch: &mut Batch<R::Pending>, watched: &Watched) {
         let counters = self.shared.counters();
         // What a panic left unanswered.
         self.answer(batch, now());
@@ -106,8 +111,8 @@ impl<R: Respond> UdpLoop<R> {
         }
     }
 
-    /// Answers what is left of the batch, and sends.
-    fn answer(&self, batch: &mut Batch, now: Instant) {
+    /// Answers what is left of the batch, hands over what memory cannot answer, and sends.
+    fn answer(&self, batch: &mut Batch<R::Pending>, now: Instant) {
         while batch.at < batch.received {
             let datagram = batch.inbox.datagram(batch.at);
             batch.at += 1;
@@ -124,11 +129,18 @@ impl<R: Respond> UdpLoop<R> {
                 Verdict::Reply(length) => batch.outbox.push(length, Some(peer), local),
                 Verdict::ReplyThenLater(length, pending) => {
                     batch.outbox.push(length, Some(peer), local);
-                    self.hand_over(pending, None);
+                    self.set_aside(&mut batch.handovers, pending, None);
                 }
                 Verdict::Silence => {}
-                Verdict::Later(pending) => self.hand_over(pending, Some(ReplyTo { socket: self.socket.clone(), peer, local })),
+                Verdict::Later(pending) => {
+                    let reply_to = ReplyTo { socket: self.socket.clone(), peer, local };
+                    self.set_aside(&mut batch.handovers, pending, Some(reply_to));
+                }
             }
+        }
+        if !batch.handovers.is_empty() {
+            // Refused only when the process ends.
+            drop(self.handover.send(mem::take(&mut batch.handovers)));
         }
         let (sent, failed) = batch.outbox.send(&self.socket);
         let counters = self.shared.counters();
@@ -137,13 +149,10 @@ impl<R: Respond> UdpLoop<R> {
     }
 
     /// A query with no place is dropped: its sender asks again.
-    fn hand_over(&self, pending: R::Pending, reply_to: Option<ReplyTo>) {
-        let handed = self.shared.places.clone().try_acquire_owned().ok().is_some_and(|permit| {
-            // The receiver is gone only when the process ends.
-            self.handover.send(Handover { pending, reply_to, permit }).is_ok()
-        });
-        if !handed {
-            self.shared.counters().discarded.add(1);
+    fn set_aside(&self, handovers: &mut Vec<Handover<R::Pending>>, pending: R::Pending, reply_to: Option<ReplyTo>) {
+        match self.shared.places.clone().try_acquire_owned() {
+            Ok(permit) => handovers.push(Handover { pending, reply_to, permit }),
+            Err(_) => self.shared.counters().discarded.add(1),
         }
     }
 }

@@ -29,7 +29,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct WorkerLoop<R: Respond> {
     pub(super) shared: Arc<Shared<R>>,
     pub(super) listeners: Vec<TcpListener>,
-    pub(super) handover: mpsc::UnboundedReceiver<Handover<R::Pending>>,
+    pub(super) handover: mpsc::UnboundedReceiver<Vec<Handover<R::Pending>>>,
     /// Closed when TCP must end.
     pub(super) serving: watch::Receiver<()>,
 }
@@ -92,7 +92,9 @@ impl<R: Respond + Clone> WorkerLoop<R> {
         while end.is_none_or(|end| Instant::now() < end) && !(acceptors.is_empty() && self.shared.nothing_waits()) {
             tokio::select! {
                 _ = tick.tick() => watched.beat.tick(),
-                Some(handover) = self.handover.recv() => spawn_answer(self.shared.clone(), handover, late.clone()),
+                Some(handovers) = self.handover.recv() => for handover in handovers {
+                    spawn_answer(self.shared.clone(), handover, late.clone());
+                },
                 Some(ended) = acceptors.join_next() => pass_panic_on(ended),
                 _ = self.serving.changed(), if end.is_none() => end = Some(Instant::now() + LAST_DATAGRAMS),
                 () = sleep(LAST_LOOK), if end.is_some() => {}
