@@ -235,13 +235,13 @@ impl Endpoint {
         let mut pool = self.pool(ask.lane).connections.lock();
         pool.retain(|connection| !connection.is_closing());
         let looks: Vec<Look> = pool.iter().map(|connection| connection.look()).collect();
+        let now = Instant::now();
         let place = match ask.lane {
             _ if matches!(self.server, Server::Quic(..)) => place_multiplexed(&looks),
             lane if ask.alone => place_alone(lane, &looks),
             Lane::Cluster => place_cluster(&looks),
-            Lane::Elastic => place_elastic(&looks),
+            Lane::Elastic => place_elastic(&looks, self.reorders(), &shared.timing, now.into_std()),
         };
-        let now = Instant::now();
         let connection = match place {
             Place::Use(index) => pool[index].clone(),
             Place::UseAndDial(index) => {
@@ -264,6 +264,11 @@ impl Endpoint {
         };
         let slot = connection.reserve(now);
         Way::Connection(connection, slot)
+    }
+
+    /// Whether the server has answered out of order on a connection of the cluster lane, where questions are pipelined anyway.
+    fn reorders(&self) -> bool {
+        self.pools[Lane::Cluster as usize].connections.lock().iter().any(|connection| connection.look().multiplexes)
     }
 
     /// A server that takes no further connection is not to be asked for one with every question.

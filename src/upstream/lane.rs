@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::Timing;
+
 /// The two lanes. They never share a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Cluster names, answered from the upstream's memory: pipelined on a few connections.
     Cluster,
-    /// Everything else: serial connections, dialled on demand, overflow to UDP.
+    /// Everything else: a connection each, dialled on demand, overflow to UDP; shared where the server answers out of order.
     Elastic,
 }
 
@@ -47,6 +49,18 @@ pub(super) struct Look {
     pub(super) alone: bool,
     /// When its oldest question was placed.
     pub(super) head_since: Option<Instant>,
+}
+
+impl Look {
+    /// How long its oldest question has waited; nothing where none does.
+    fn head_age(&self, now: Instant) -> Duration {
+        self.head_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// Whether another question may wait behind its oldest one.
+    fn has_young_head(&self, young: Duration, now: Instant) -> bool {
+        self.head_since.is_some() && self.head_age(now) < young && self.in_flight < BEHIND_YOUNG
+    }
 }
 
 /// Where a question goes.
@@ -98,20 +112,22 @@ fn place_pipelined(looks: &[Look], shared: impl Fn(&Look) -> bool, enough: impl 
     }
 }
 
-/// Elastic lane: an idle connection, one that answers out of order, or a new one. Behind another question on a serial connection only
-/// when nothing else is left, and only while that one is young: it is probably answered from memory.
-pub(super) fn place_elastic(looks: &[Look]) -> Place {
+/// Elastic lane: a connection that answers out of order, an idle one, or a new one. Behind another question on a serial connection only
+/// when nothing else is left, and only while that one is young: it is probably answered from memory. `reorders`: the server answers out of order
+/// elsewhere; then this is how a connection gets the chance to do so too.
+pub(super) fn place_elastic(looks: &[Look], reorders: bool, timing: &Timing, now: Instant) -> Place {
+    // An old head may be a slow name, or a connection that is stuck. The first one there is: one segment then carries many questions.
+    let is_shared = |look: &Look| look.multiplexes && look.in_flight < CROWDED && look.head_age(now) < timing.silence;
+    let may_try = |look: &Look| reorders && look.established && look.has_young_head(timing.young_head, now);
+    let tried = || least_busy(looks, may_try);
+    if let Some(index) = looks.iter().position(is_shared).or_else(tried) {
+        return Place::Use(index);
+    }
     // The last used first: the others may fall idle and close.
     if let Some(idle) = (0..looks.len()).rev().find(|index| looks[*index].in_flight == 0) {
         return Place::Use(idle);
     }
-    let multiplexing = (0..looks.len())
-        .filter(|index| looks[*index].multiplexes && looks[*index].in_flight < MOST_PENDING)
-        .min_by_key(|index| looks[*index].in_flight);
-    if let Some(index) = multiplexing {
-        return Place::Use(index);
-    }
-    Place::Dial { or: None }
+    Place::Dial { or: least_busy(looks, |look| look.multiplexes && look.in_flight < MOST_PENDING) }
 }
 
 /// A question that is not to wait behind another: a new connection. Where the process has no room for one, the cluster lane's best will do.
@@ -126,10 +142,11 @@ pub(super) fn place_alone(lane: Lane, looks: &[Look]) -> Place {
 
 /// Elastic lane, no connection free, none to be dialled, no room over UDP.
 pub(super) fn behind_young_head(looks: &[Look], young: Duration, now: Instant) -> Option<usize> {
-    let is_young = |look: &Look| look.head_since.is_some_and(|since| now.saturating_duration_since(since) < young);
-    (0..looks.len())
-        .filter(|index| is_young(&looks[*index]) && looks[*index].in_flight < BEHIND_YOUNG)
-        .min_by_key(|index| looks[*index].in_flight)
+    least_busy(looks, |look| look.has_young_head(young, now))
+}
+
+fn least_busy(looks: &[Look], may: impl Fn(&Look) -> bool) -> Option<usize> {
+    (0..looks.len()).filter(|index| may(&looks[*index])).min_by_key(|index| looks[*index].in_flight)
 }
 
 #[cfg(test)]
@@ -192,12 +209,38 @@ mod tests {
 
     #[test]
     fn an_elastic_question_never_waits_behind_another_while_a_connection_can_be_had() {
-        assert_eq!(place_elastic(&[look(1)]), Place::Dial { or: None });
-        assert_eq!(place_elastic(&[look(1), look(0)]), Place::Use(1));
-        let multiplexing = Look { multiplexes: true, ..look(50) };
-        assert_eq!(place_elastic(&[look(1), multiplexing]), Place::Use(1));
+        let now = base();
+        let place = |looks: &[Look]| place_elastic(looks, false, &Timing::default(), now);
+        let placed = Look { head_since: Some(now), ..look(1) };
+        assert_eq!(place(&[placed]), Place::Dial { or: None });
+        assert_eq!(place(&[placed, look(0)]), Place::Use(1));
         let full = Look { multiplexes: true, ..look(MOST_PENDING) };
-        assert_eq!(place_elastic(&[full]), Place::Dial { or: None });
+        assert_eq!(place(&[full]), Place::Dial { or: None });
+    }
+
+    #[test]
+    fn elastic_questions_share_a_connection_that_answers_out_of_order_until_its_head_is_old() {
+        let start = base();
+        let timing = Timing::default();
+        let multiplexing = Look { multiplexes: true, head_since: Some(start), ..look(50) };
+        let place = |looks: &[Look], age| place_elastic(looks, false, &timing, start + age);
+        let almost = timing.silence - Duration::from_millis(1);
+        assert_eq!(place(&[look(0), multiplexing, Look { in_flight: 0, ..multiplexing }], almost), Place::Use(1));
+        assert_eq!(place(&[look(0), multiplexing], timing.silence), Place::Use(0));
+        assert_eq!(place(&[multiplexing], timing.silence), Place::Dial { or: Some(0) });
+    }
+
+    #[test]
+    fn where_the_server_answers_out_of_order_elsewhere_a_connection_with_a_young_head_is_tried() {
+        let start = base();
+        let timing = Timing::default();
+        let looks = [look(0), Look { head_since: Some(start), ..look(1) }];
+        let place = |reorders, age| place_elastic(&looks, reorders, &timing, start + age);
+        assert_eq!(place(true, Duration::ZERO), Place::Use(1));
+        assert_eq!(place(true, timing.young_head), Place::Use(0));
+        assert_eq!(place(false, Duration::ZERO), Place::Use(0));
+        let dialled = looks.map(|look| Look { established: look.in_flight == 0, ..look });
+        assert_eq!(place_elastic(&dialled, true, &timing, start), Place::Use(0));
     }
 
     #[test]

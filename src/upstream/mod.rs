@@ -7,7 +7,8 @@
 //! once, where it happens, in `failure`.
 //!
 //! CoreDNS answers one TCP connection serially, so the two lanes differ: cluster names, answered from the upstream's memory, pipeline on a
-//! few connections; every other name gets a connection to itself. Silence is a fault; slowness is not.
+//! few connections; every other name gets a connection to itself, unless the server is seen to answer out of order. Silence is a fault;
+//! slowness is not.
 
 mod attempt;
 mod connection;

@@ -256,7 +256,8 @@ impl Task {
         }
         let Some(head) = self.head() else { return Some(End::Unneeded) };
         if now >= head.expires {
-            if !self.open.shown.multiplexes.load(Relaxed) {
+            // Who answers out of order has answered something meanwhile.
+            if !self.open.shown.multiplexes.load(Relaxed) || self.heard_at < head.sent {
                 return Some(End::Stuck);
             }
             if let Some(id) = self.order.pop_front() {

@@ -47,6 +47,44 @@ async fn in_the_elastic_lane_a_slow_name_delays_nobody_and_is_asked_once() {
     assert_eq!(server.asked.load(SeqCst), 42, "neither retried nor hedged");
 }
 
+/// Asks two names of one lane, of which the second overtakes the first.
+async fn overtake(rig: &Rig, lane: Lane) {
+    let second = async {
+        sleep(MS(5)).await;
+        rig.ask("x", lane).await
+    };
+    tokio::select! {
+        first = rig.ask("slow", lane) => panic!("{first:?} was first"),
+        second = second => assert_eq!(second, Ok(())),
+    }
+}
+
+#[tokio::test]
+async fn where_the_server_answers_out_of_order_external_names_share_a_connection() {
+    let server = tcp(Manner::Concurrent).await;
+    let rig = rig_with(&[Server::Tcp(server.address)], Timing { silence: MS(250), young_head: MS(250), ..quick() }, Bounds::new(4, 0));
+    overtake(&rig, Lane::Cluster).await;
+    overtake(&rig, Lane::Elastic).await;
+    assert!(rig.ask_all(&labels(50), Lane::Elastic).await.iter().all(Result::is_ok));
+    assert_eq!(server.accepted.load(SeqCst), 2, "one in each lane");
+}
+
+#[tokio::test]
+async fn a_shared_connection_that_says_nothing_while_a_question_waits_is_closed_with_it() {
+    let server = tcp(Manner::Mixed).await;
+    let rig = rig_with(
+        &[Server::Tcp(server.address)],
+        Timing { idle: MS(60_000), silence: MS(250), young_head: MS(250), ..quick() },
+        Bounds::default(),
+    );
+    overtake(&rig, Lane::Cluster).await;
+    overtake(&rig, Lane::Elastic).await;
+    assert_eq!(rig.ask("slow", Lane::Elastic).await, Err(FailureClass::QueryTimeout));
+    sleep(MS(50)).await;
+    assert_eq!(server.accepted.load(SeqCst), 2);
+    assert_eq!(rig.metrics.snapshot().connections, 0);
+}
+
 #[tokio::test]
 async fn a_name_that_is_never_answered_is_no_fault_of_a_server_that_answers_others() {
     let server = tcp(Manner::Mixed).await;
