@@ -1,7 +1,7 @@
 //! One leader per question, the others wait.
 //!
 //! [`Inflight::join`] makes every client a waiter, and exactly one call per question also gets the [`Lead`]: the duty to find the outcome.
-//! The lead belongs to a task of the worker, not to a client; unfinished and dropped, it hands everybody the abandoned outcome. All
+//! The lead must not end with the client that got it; unfinished and dropped, it hands everybody the abandoned outcome. All
 //! waiters get the same outcome, failures included, and none of them becomes a new leader.
 
 use std::collections::hash_map::Entry as WaiterEntry;
@@ -141,6 +141,11 @@ impl<O: Clone> Lead<O> {
         let count = |asked: usize| (asked < table.waiting.limits.total).then_some(asked + 1);
         table.asked.fetch_update(Relaxed, Relaxed, count).ok()?;
         Some(Lead { key: Box::new(*key), table: Some(table.clone()) })
+    }
+
+    /// The question.
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Ends the question and hands everybody the outcome.

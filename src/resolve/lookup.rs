@@ -1,8 +1,11 @@
 //! The second half of the walk: one exchange per question, however many wait; stale answers where the upstream fails.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::memory::{epochs, stale_error};
@@ -12,7 +15,7 @@ use crate::coalesce::{Joined, Lead, Receiver};
 use crate::rules::Zone;
 use crate::upstream::{Failure, FailureClass, Lane};
 use crate::wire::reply::{self, Form};
-use crate::wire::{Answer, Ede, Key, Kind, Rcode};
+use crate::wire::{Answer, Ede, Kind, Rcode};
 
 /// An expired answer is served when the upstream has let a client wait for this long (RFC 8767 §5, the client response timer): less than
 /// the 2 s after which impatient stubs ask again. The exchange goes on, and what it brings is for those who come after.
@@ -47,8 +50,8 @@ pub(super) enum Settled {
 const OPTIONS_ROOM: usize = 11 + (4 + 255) + (4 + 2) + (4 + 2);
 
 impl Resolver {
-    /// Asks the upstream, or joins those who already do, and writes the reply; `None`: no reply is due. Must run on a tokio runtime:
-    /// the exchange itself is a task of the runtime, so that it outlives the client that asked first.
+    /// Asks the upstream, or joins those who already do, and writes the reply; `None`: no reply is due. Must run on a tokio runtime,
+    /// where the exchange goes on when the client that asked first does not wait for its end.
     pub async fn look_up(&self, worker: usize, pending: Pending) -> Option<Vec<u8>> {
         let core = &self.0;
         let key = pending.query.key();
@@ -59,17 +62,17 @@ impl Resolver {
         if pending.refresh {
             if let Some(lead) = core.inflight.lead(key) {
                 core.counters.count(worker, &pending.client, Outcome::Prefetch);
-                self.ask(core.snapshot.load_full(), *key, lead);
+                drop(self.ask(core.snapshot.load_full(), lead));
             }
             return None;
         }
         loop {
             let snapshot = core.snapshot.load_full();
-            let receiver = match self.join(worker, &pending, &snapshot) {
-                Ok(receiver) => receiver,
+            let outcome = match self.join(worker, &pending, &snapshot) {
+                Ok(outcome) => outcome,
                 Err(reply) => return reply,
             };
-            if let Some(reply) = self.wait(worker, &pending, &snapshot, receiver).await {
+            if let Some(reply) = self.wait(worker, &pending, &snapshot, outcome).await {
                 return Some(reply);
             }
             // It joined an exchange that began before the zone was changed: what it would be told, its own upstream may not say.
@@ -77,14 +80,11 @@ impl Resolver {
     }
 
     /// Becomes one of those who wait, and asks if nobody does. `Err`: there is no wait, and this is the reply, if one is due.
-    fn join(&self, worker: usize, pending: &Pending, snapshot: &Arc<Snapshot>) -> Result<Receiver<Settled>, Option<Vec<u8>>> {
+    fn join(&self, worker: usize, pending: &Pending, snapshot: &Arc<Snapshot>) -> Result<Awaited, Option<Vec<u8>>> {
         let (key, echo) = (pending.query.key(), pending.query.echo());
-        let (receiver, outcome) = match self.0.inflight.join(key, (pending.client.address, echo.id)) {
-            Joined::Leader(lead, receiver) => {
-                self.ask(Arc::clone(snapshot), *key, lead);
-                return Ok(receiver);
-            }
-            Joined::Follower(receiver) => (Ok(receiver), Outcome::Coalesced),
+        let (awaited, outcome) = match self.0.inflight.join(key, (pending.client.address, echo.id)) {
+            Joined::Leader(lead, receiver) => return Ok(Awaited { exchange: self.ask(Arc::clone(snapshot), lead), receiver }),
+            Joined::Follower(receiver) => (Ok(Awaited { exchange: Exchange(None), receiver }), Outcome::Coalesced),
             Joined::Duplicate => (Err(None), Outcome::Retransmission),
             Joined::Overload => {
                 let zone = snapshot.rules.zone(&key.name);
@@ -96,19 +96,19 @@ impl Resolver {
             }
         };
         self.0.counters.count(worker, &pending.client, outcome);
-        receiver
+        awaited
     }
 
-    fn ask(&self, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Settled>) {
-        drop(tokio::spawn(ask(Arc::clone(&self.0), snapshot, key, lead)));
+    fn ask(&self, snapshot: Arc<Snapshot>, lead: Lead<Settled>) -> Exchange {
+        Exchange(Some(Box::pin(ask(Arc::clone(&self.0), snapshot, lead))))
     }
 
     /// `None`: the exchange was begun under another configuration of the zone.
-    async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut receiver: Receiver<Settled>) -> Option<Vec<u8>> {
+    async fn wait(&self, worker: usize, pending: &Pending, snapshot: &Snapshot, mut outcome: Awaited) -> Option<Vec<u8>> {
         let zone = snapshot.rules.zone(&pending.query.key().name);
         let (began, mut patience, mut waits) = (now(), BACK_AGAIN, pending.stale);
         while waits {
-            if let Ok(settled) = timeout(patience, &mut receiver).await {
+            if let Ok(settled) = timeout(patience, &mut outcome).await {
                 return self.settle(worker, pending, snapshot, zone, settled);
             }
             if may_serve_stale(snapshot, zone, began, now()) {
@@ -119,7 +119,7 @@ impl Resolver {
             }
             patience = LOOK.min(CLIENT_RESPONSE.saturating_sub(now().saturating_duration_since(began)));
         }
-        let settled = receiver.await;
+        let settled = outcome.await;
         self.settle(worker, pending, snapshot, zone, settled)
     }
 
@@ -174,8 +174,48 @@ impl Resolver {
     }
 }
 
-/// The leader's task: asks, stores, tells all who wait. If it dies, `lead` tells them.
-async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Settled>) {
+/// The outcome for one client, whose own task asks if it is the first for its question: to wake another costs more than some questions do.
+struct Awaited {
+    exchange: Exchange,
+    receiver: Receiver<Settled>,
+}
+
+impl Future for Awaited {
+    type Output = Settled;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settled> {
+        self.exchange.go_on(context);
+        Pin::new(&mut self.receiver).poll(context)
+    }
+}
+
+/// What the first client does for all who wait. Dropped before its end, it becomes a task of the runtime; `None`: it has ended, or
+/// somebody else's client does it.
+struct Exchange(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Exchange {
+    fn go_on(&mut self, context: &mut Context<'_>) {
+        // Taken out, so that one that panics ends with that.
+        if let Some(mut rest) = self.0.take()
+            && rest.as_mut().poll(context).is_pending()
+        {
+            self.0 = Some(rest);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Without a runtime the process ends.
+        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            drop(runtime.spawn(rest));
+        }
+    }
+}
+
+/// Asks, stores, tells all who wait. If it dies, `lead` tells them.
+async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, lead: Lead<Settled>) {
+    let key = lead.key();
     let zone = snapshot.rules.zone(&key.name);
     let Some(group) = snapshot.groups.get(zone.group) else {
         return lead.finish(Settled::Failure(Failure { class: FailureClass::Abandoned, rcode: Rcode::SERV_FAIL }));
@@ -183,18 +223,18 @@ async fn ask(core: Arc<Core>, snapshot: Arc<Snapshot>, key: Key, lead: Lead<Sett
     // Taken before the exchange: what a reload or an outage changes meanwhile must not be stored as if it came after.
     let epochs = epochs(&snapshot, zone);
     let lane = if zone.cluster { Lane::Cluster } else { Lane::Elastic };
-    let result = group.exchange(&key, lane).await;
+    let result = group.exchange(key, lane).await;
     let settled = match result {
         Ok(answer) => {
             let profile = governing(&snapshot, zone, &answer);
             let ttl = capped(&answer, &profile);
-            core.cache.insert(&key, answer.clone(), &profile, epochs, now());
+            core.cache.insert(key, answer.clone(), &profile, epochs, now());
             Settled::Answer { answer: Arc::new(answer), ttl, epoch: epochs.zone }
         }
         Err(failure) => {
             // Our own crowding says nothing of the name.
             if !matches!(failure.class, FailureClass::Overload | FailureClass::Abandoned) {
-                core.cache.insert_failure(&key, failure.rcode, failure.class as u16, &zone.profile, epochs, now());
+                core.cache.insert_failure(key, failure.rcode, failure.class as u16, &zone.profile, epochs, now());
             }
             Settled::Failure(failure)
         }
