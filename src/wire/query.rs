@@ -90,14 +90,14 @@ impl<'p> Query<'p> {
 
     /// Takes the query out of the packet's buffer, to wait for an answer.
     pub fn to_owned(&self) -> OwnedQuery {
-        OwnedQuery { key: self.key, echo: Echo { question: &[], ..self.echo }, question: self.echo.question.into() }
+        OwnedQuery { key: Box::new(self.key), echo: Echo { question: &[], ..self.echo }, question: self.echo.question.into() }
     }
 }
 
-/// A query that outlives its packet: one allocation, for the question.
+/// A query that outlives its packet: two allocations, for the key and for the question, so that it is cheap to move from task to task.
 #[derive(Debug)]
 pub struct OwnedQuery {
-    key: Key,
+    key: Box<Key>,
     echo: Echo<'static>,
     question: Box<[u8]>,
 }
