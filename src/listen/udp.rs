@@ -111,7 +111,7 @@ impl<R: Respond> UdpLoop<R> {
         }
     }
 
-    /// Answers what is left of the batch, hands over what memory cannot answer, and sends.
+    /// Answers what is left of the batch, sends, and hands over what memory cannot answer.
     fn answer(&self, batch: &mut Batch<R::Pending>, now: Instant) {
         while batch.at < batch.received {
             let datagram = batch.inbox.datagram(batch.at);
@@ -138,14 +138,14 @@ impl<R: Respond> UdpLoop<R> {
                 }
             }
         }
-        if !batch.handovers.is_empty() {
-            // Refused only when the process ends.
-            drop(self.handover.send(mem::take(&mut batch.handovers)));
-        }
         let (sent, failed) = batch.outbox.send(&self.socket);
         let counters = self.shared.counters();
         counters.sent_udp.add(sent);
         counters.send_failures.add(failed);
+        // Last, for the runtime may take this thread's core at once. Refused only when the process ends.
+        if !batch.handovers.is_empty() {
+            drop(self.handover.send(mem::take(&mut batch.handovers)));
+        }
     }
 
     /// A query with no place is dropped: its sender asks again.
