@@ -56,13 +56,12 @@ pub struct Bounds {
 impl Bounds {
     /// Connections in the elastic lane unless configured otherwise.
     pub const CONNECTIONS: usize = 64;
-    /// Questions in flight over UDP in the elastic lane.
+    /// Questions in flight over UDP in each lane.
     pub const UDP_IN_FLIGHT: usize = 512;
     /// Pods that one group asks besides its servers, whatever the connections.
     const MOST_ENDPOINTS: usize = 16;
 
-    /// `connections` and `udp_in_flight` questions over UDP in the elastic lane; the cluster lane has a quarter of that besides, of connections at
-    /// least 4.
+    /// `connections` in the elastic lane (the cluster lane has a quarter of that besides, at least 4), `udp_in_flight` questions over UDP in each.
     pub fn new(connections: usize, udp_in_flight: usize) -> Self {
         let permits = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
         let [connections, udp] = Self::by_lane(connections, udp_in_flight);
@@ -82,7 +81,7 @@ impl Bounds {
 
     /// Connections, and questions over UDP.
     fn by_lane(connections: usize, udp_in_flight: usize) -> [[usize; 2]; 2] {
-        [[(connections / 4).max(4), connections], [udp_in_flight / 4, udp_in_flight]]
+        [[(connections / 4).max(4), connections], [udp_in_flight; 2]]
     }
 
     pub(super) fn connections(&self, lane: Lane) -> &Arc<Semaphore> {

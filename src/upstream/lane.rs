@@ -130,14 +130,19 @@ pub(super) fn place_elastic(looks: &[Look], reorders: bool, timing: &Timing, now
     Place::Dial { or: least_busy(looks, |look| look.multiplexes && look.in_flight < MOST_PENDING) }
 }
 
-/// A question that is not to wait behind another: a new connection. Where the process has no room for one, the cluster lane's best will do.
+/// A question that is not to wait behind another: a new connection. Where the process has no room for one, the cluster lane's best will do; so it
+/// will where the server has as many as it gets there, for other servers are to find room too when this one falls silent.
 pub(super) fn place_alone(lane: Lane, looks: &[Look]) -> Place {
     let or = match (lane, place_cluster(looks)) {
-        (Lane::Elastic, _) | (_, Place::Overflow) => None,
+        (Lane::Elastic, _) => None,
         (_, Place::Use(index) | Place::UseAndDial(index)) => Some(index),
         (_, Place::Dial { or }) => or,
+        (_, Place::Overflow) => return Place::Overflow,
     };
-    Place::Dial { or }
+    match or {
+        Some(index) if looks.len() >= MOST_CLUSTER => Place::Use(index),
+        or => Place::Dial { or },
+    }
 }
 
 /// Elastic lane, no connection free, none to be dialled, no room over UDP.
@@ -204,7 +209,10 @@ mod tests {
         assert_eq!(place_alone(Lane::Cluster, &[]), Place::Dial { or: None });
         assert_eq!(place_alone(Lane::Cluster, &[look(3), look(2)]), Place::Dial { or: Some(1) });
         assert_eq!(place_alone(Lane::Cluster, &[look(128)]), Place::Dial { or: None });
-        assert_eq!(place_alone(Lane::Elastic, &[look(0)]), Place::Dial { or: None });
+        assert_eq!(place_alone(Lane::Cluster, &[look(3); 7]), Place::Dial { or: Some(0) });
+        assert_eq!(place_alone(Lane::Cluster, &[look(3); 8]), Place::Use(0));
+        assert_eq!(place_alone(Lane::Cluster, &[look(128); 8]), Place::Overflow);
+        assert_eq!(place_alone(Lane::Elastic, &[look(0); 8]), Place::Dial { or: None });
     }
 
     #[test]
