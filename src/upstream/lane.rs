@@ -93,20 +93,18 @@ pub(super) fn place_multiplexed(looks: &[Look]) -> Place {
 /// The least busy connection that stands; nobody waits for one that is still being dialled while another has room. Of so many connections
 /// each is to hold fewer than `enough` questions, else one more is dialled, unless there are `most` of them.
 fn place_pipelined(looks: &[Look], shared: impl Fn(&Look) -> bool, enough: impl Fn(usize) -> usize, most: usize) -> Place {
-    let usable: Vec<usize> = (0..looks.len()).filter(|index| shared(&looks[*index])).collect();
-    let has_room = |index: &usize| looks[*index].established && looks[*index].in_flight < MOST_PENDING;
-    let least_busy = |index: &usize| looks[*index].in_flight;
-    let may_dial = usable.len() < most;
-    if let Some(best) = usable.iter().copied().filter(has_room).min_by_key(least_busy) {
-        let being_dialled = usable.iter().any(|index| !looks[*index].established);
-        let crowded = looks[best].in_flight >= enough(usable.len());
+    let count = looks.iter().filter(|look| shared(look)).count();
+    let may_dial = count < most;
+    if let Some(best) = least_busy(looks, |look| shared(look) && look.established && look.in_flight < MOST_PENDING) {
+        let being_dialled = looks.iter().any(|look| shared(look) && !look.established);
+        let crowded = looks[best].in_flight >= enough(count);
         return if crowded && may_dial && !being_dialled { Place::UseAndDial(best) } else { Place::Use(best) };
     }
-    let Some(best) = usable.iter().copied().min_by_key(least_busy) else { return Place::Dial { or: None } };
+    let Some(best) = least_busy(looks, &shared) else { return Place::Dial { or: None } };
     let load = looks[best].in_flight;
     let or = (load < MOST_PENDING).then_some(best);
     match or {
-        Some(best) if load < enough(usable.len()) || !may_dial => Place::Use(best),
+        Some(best) if load < enough(count) || !may_dial => Place::Use(best),
         None if !may_dial => Place::Overflow,
         or => Place::Dial { or },
     }
